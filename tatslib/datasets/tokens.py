@@ -1,0 +1,81 @@
+"""Tokenised clips on disk: encode once, train on tokens many times (the released code encodes every batch anew).
+
+Letters: B batch, t h w latent grid.
+"""
+
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tatslib.config import Config
+from tatslib.errors import UserError
+from tatslib.randomness import torch_generator
+
+
+class TokenIndex(Config):
+    """What a token set is: saved as `index.json` beside `tokens.safetensors`."""
+
+    clips: int = Field(gt=0)
+    codes: int = Field(gt=0)  # size of the codebook that the tokens index
+    latent_shape: tuple[int, int, int]
+    classes: tuple[str, ...] = ()  # () for unlabelled data
+    vqgan: str  # fingerprint of the model that made them
+
+
+class TokenClips:
+    """A token set: int64 tokens (B, t, h, w) with labels (B,), drawn as a pure function of the step."""
+
+    def __init__(self, tokens: Tensor, labels: Tensor, index: TokenIndex, seed: int = 0):
+        self.tokens, self.labels, self.index, self.seed = tokens, labels, index, seed
+
+    @classmethod
+    def read(cls, folder: Path, seed: int = 0) -> "TokenClips":
+        """Open a token set.
+
+        Raises:
+            UserError: if the folder has none, or if file and index disagree.
+        """
+        index_path, path = folder / "index.json", folder / "tokens.safetensors"
+        if not (index_path.is_file() and path.is_file()):
+            raise UserError(f"{folder} holds no token set (index.json and tokens.safetensors): run `tats tokenize` first.")
+        index = TokenIndex.from_json(index_path.read_text(), source=index_path)
+        try:
+            tensors = load_file(path)
+        except SafetensorError as error:
+            raise UserError(f"{path} is damaged ({error}): delete {folder} and run `tats tokenize` again.") from error
+        tokens, expected = tensors["tokens"], (index.clips, *index.latent_shape)
+        if tuple(tokens.shape) != expected:
+            raise UserError(f"{path} holds tokens of shape {tuple(tokens.shape)}, its index says {expected}.")
+        return cls(tokens, tensors["labels"], index, seed)
+
+    def write(self, folder: Path) -> None:
+        """Write the token set; the index comes last, so that its presence means complete."""
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / ".tokens.tmp"
+        save_file({"tokens": self.tokens.to(torch.int32), "labels": self.labels}, temporary)
+        temporary.replace(folder / "tokens.safetensors")
+        temporary.write_text(self.index.to_json())
+        temporary.replace(folder / "index.json")
+
+    def __len__(self) -> int:
+        """How many clips there are."""
+        return len(self.tokens)
+
+    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
+        """The batch of `step`: int64 (B, t, h, w) tokens and int64 (B,) labels.
+
+        Steps walk through one shuffled order after another (a new order an epoch), so every clip is seen equally often.
+        """
+        positions = torch.arange(step * size, (step + 1) * size)
+        epochs, places = positions // len(self), positions % len(self)
+        orders = {epoch: self.order(epoch) for epoch in epochs.unique().tolist()}
+        rows = torch.stack([orders[epoch][place] for epoch, place in zip(epochs.tolist(), places.tolist(), strict=True)])
+        return self.tokens[rows].long(), self.labels[rows]
+
+    def order(self, epoch: int) -> Tensor:
+        """The shuffled order of the clips in one epoch."""
+        return torch.randperm(len(self), generator=torch_generator(self.seed, "token order", epoch))

@@ -1,0 +1,27 @@
+"""Progress bars: one look everywhere, silent where a picture of a moving bar would only be noise.
+
+On a terminal and in a live notebook a bar appears for anything that takes more than two seconds. While the book is
+being made (`TATS_STATIC=1`) nothing moves, so nothing is drawn: what took how long is printed by whoever did the work.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm.auto import tqdm
+
+SECONDS_BEFORE_A_BAR_APPEARS = 2.0
+
+
+def is_static() -> bool:
+    """True while chapters are executed for the book, where moving things would be stored as litter."""
+    return os.environ.get("TATS_STATIC", "") == "1"
+
+
+def progress(
+    iterable: Iterable | None = None, label: str = "", total: int | None = None, unit: str = "step", **options: Any
+) -> tqdm:
+    """A tqdm bar with this project's look; `options` go to tqdm as they are."""
+    options.setdefault("disable", is_static())
+    options.setdefault("delay", SECONDS_BEFORE_A_BAR_APPEARS)
+    return tqdm(iterable, desc=label, total=total, unit=unit, dynamic_ncols=True, leave=False, **options)

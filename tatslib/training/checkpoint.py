@@ -1,0 +1,262 @@
+"""Checkpoints: safetensors and JSON, written atomically, checked when read.
+
+A checkpoint is a folder `step_00000350` that holds one `.safetensors` file a model and an optimiser, `state.json` (step, optimiser
+groups, whatever the run wants to remember) and `manifest.json` with the size and SHA-256 of every other file. It is
+written under a temporary name and renamed when complete, so a crash, a full disk or a pulled plug leaves the previous
+one as it was. Nothing here unpickles: a file that is a pickle is refused before anything in it could run.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tatslib.config import Config
+from tatslib.errors import UserError
+
+MANIFEST = "manifest.json"
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint on disk."""
+
+    folder: Path
+    step: int
+    state: dict[str, Any]
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """The tensors saved under `name` ("model", "optimizer", ...), on the CPU."""
+        return read_tensors(self.folder / f"{name}.safetensors")
+
+
+# Writing ----------------------------------------------------------------------------------------------------------
+
+
+def save_checkpoint(
+    run: Path,
+    step: int,
+    models: dict[str, nn.Module],
+    optimizers: dict[str, torch.optim.Optimizer],
+    state: dict[str, Any],
+    keep: int = 2,
+) -> Path:
+    """Write the checkpoint after `step` steps and drop all but the newest `keep`.
+
+    Raises:
+        UserError: if the disk refuses (full, read-only); the sentence names the last good checkpoint, which is
+            untouched.
+    """
+    folder = run / "checkpoints" / f"step_{step:08d}"
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True, exist_ok=True)
+        groups = {}
+        for name, model in models.items():
+            write_tensors(temporary / f"{name}.safetensors", model.state_dict())
+        for name, optimizer in optimizers.items():
+            tensors, groups[name] = flatten_optimizer(optimizer)
+            write_tensors(temporary / f"optimizer_{name}.safetensors", tensors)
+        write_json(temporary / "state.json", {"step": step, "optimizers": groups, **state})
+        write_manifest(temporary)
+        if folder.exists():  # left by an earlier run of the same step: the rename needs the name to be free
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+        fsync(folder.parent)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        last = newest(run)
+        survivor = f"the last good one is {last.folder}" if last else "there is no earlier one"
+        raise UserError(f"Could not write the checkpoint of step {step} to {folder} ({error}); {survivor}.") from error
+    for old in step_folders(run)[keep:]:
+        shutil.rmtree(old)
+    return folder
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors as safetensors and make sure that they have reached the disk."""
+    save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, path)
+    fsync(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically: readers see the old file or the new one, never half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text)
+    fsync(temporary)
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, atomically."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_manifest(folder: Path) -> None:
+    """List every file of `folder` with its size and SHA-256; written last, so its presence means complete."""
+    files = sorted(path for path in folder.iterdir() if path.name != MANIFEST)
+    write_json(folder / MANIFEST, {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files})
+
+
+def flatten_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    """An optimiser's state as flat tensors ("12.exp_avg") plus its groups as plain JSON."""
+    state = optimizer.state_dict()
+    tensors = {
+        f"{index}.{name}": torch.as_tensor(value)
+        for index, entries in state["state"].items()
+        for name, value in entries.items()
+    }
+    return tensors, state["param_groups"]
+
+
+# Reading ----------------------------------------------------------------------------------------------------------
+
+
+def newest(run: Path) -> Checkpoint | None:
+    """The newest sound checkpoint of a run; damaged ones are named in a warning and passed over."""
+    for folder in step_folders(run):
+        complaint = find_damage(folder)
+        if complaint is None:
+            state = json.loads((folder / "state.json").read_text())
+            return Checkpoint(folder, state["step"], state)
+        warnings.warn(f"Checkpoint {folder} is damaged ({complaint}); using the one before it.", stacklevel=2)
+    return None
+
+
+def restore(
+    checkpoint: Checkpoint, models: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]
+) -> None:
+    """Put models and optimisers back to exactly where they were when `checkpoint` was written."""
+    for name, model in models.items():
+        load_into(model, checkpoint.tensors(name), checkpoint.folder)
+    for name, optimizer in optimizers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in checkpoint.tensors(f"optimizer_{name}").items():
+            index, entry = key.split(".", 1)
+            state.setdefault(int(index), {})[entry] = value
+        groups = checkpoint.state["optimizers"][name]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def load_into(model: nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
+    """Copy `tensors` into `model`.
+
+    Raises:
+        UserError: if names or shapes differ; the sentence shows the first difference of each kind.
+    """
+    own = model.state_dict()
+    missing, extra = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    reshaped = [key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape]
+    complaints = [f"{len(missing)} tensors are missing, such as {missing[0]}"] if missing else []
+    complaints += [f"{len(extra)} are not known here, such as {extra[0]}"] if extra else []
+    complaints += [
+        f"{key} is {tuple(tensors[key].shape)} there and {tuple(own[key].shape)} here" for key in sorted(reshaped)[:1]
+    ]
+    if complaints:
+        name = type(model).__name__
+        raise UserError(f"{source} does not fit this {name}: {'; '.join(complaints)}. Was it another architecture?")
+    model.load_state_dict(tensors)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        UserError: if the file is missing, is a pickle (refused; nothing in it is executed), or is damaged.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no weight file {path}.")
+    with path.open("rb") as file:
+        head = file.read(2)
+    if head == b"PK" or head[:1] == b"\x80":
+        raise UserError(
+            f"{path} is a pickle, not safetensors: it is refused and nothing in it was executed, because a pickle can "
+            "run any code when it is opened. Ask for safetensors, or convert it where you trust its source."
+        )
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged or not a safetensors file ({error}).") from error
+
+
+def find_damage(folder: Path) -> str | None:
+    """What is wrong with a checkpoint folder, or None if every file is there, whole and unchanged."""
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        return f"no {MANIFEST}: it was never finished"
+    try:
+        expected = json.loads(manifest.read_text())
+    except json.JSONDecodeError:
+        return f"{MANIFEST} is not JSON"
+    for name, facts in expected.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != facts["bytes"]:
+            return f"{name} has {path.stat().st_size} bytes instead of {facts['bytes']}"
+        if sha256(path) != facts["sha256"]:
+            return f"{name} does not match its checksum"
+    return None
+
+
+def step_folders(run: Path) -> list[Path]:
+    """Checkpoint folders of a run, newest first."""
+    return sorted((run / "checkpoints").glob("step_*"), reverse=True)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fsync(path: Path) -> None:
+    """Ask the system to put a file or folder on the disk now."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# Finished models --------------------------------------------------------------------------------------------------
+
+
+def save_model(folder: Path, model: nn.Module, config: Config) -> None:
+    """Write a finished model: `config.json` and `model.safetensors`, nothing that only training needs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".model.{os.getpid()}.tmp"
+    write_tensors(temporary, model.state_dict())
+    os.replace(temporary, folder / "model.safetensors")
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+
+
+def read_config(folder: Path, kind: type[AnyConfig], expected: AnyConfig | None = None) -> AnyConfig:
+    """Read `config.json` of a run or a finished model, and compare it with what the caller expects, if given.
+
+    Raises:
+        UserError: if the file is missing, does not fit `kind`, or differs from `expected` (each field is named).
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise UserError(f"There is no {path}: {folder} is not a run or a model of this project.")
+    config = kind.from_json(path.read_text(), source=path)
+    if expected is not None and config != expected:
+        raise UserError(f"{folder} was made with other settings: {differences(config, expected)}.")
+    return config
+
+
+def differences(there: Config, here: Config) -> str:
+    """The fields in which two configs differ, as words."""
+    theirs, ours = there.model_dump(), here.model_dump()
+    return ", ".join(f"{key} is {theirs[key]} there and {ours[key]} here" for key in ours if theirs[key] != ours[key])

@@ -1,0 +1,177 @@
+"""The one training loop: both stages, every optimiser, resumed exactly.
+
+A task says what is special about a stage: its models, its optimisers and, for a step, its losses. The loop does what
+is the same for all: learning rate, backward, clipping, update, log, checkpoint, progress, Ctrl-C. Every draw of a task
+comes from (seed, stream, step), so resuming from a checkpoint continues with bit-identical losses.
+"""
+
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from tatslib.config import Config
+from tatslib.errors import UserError
+from tatslib.progress import progress
+from tatslib.training.checkpoint import newest, restore, save_checkpoint, write_text
+
+
+class LoopSettings(Config):
+    """How long, how often, how far."""
+
+    steps: int = Field(gt=0)  # optimiser updates in all
+    clip: float = Field(1.0, gt=0)  # largest gradient norm of an update (paper A.1: always 1)
+    log_every: int = Field(1, gt=0)  # steps between lines of log.jsonl
+    save_every: int = Field(200, gt=0)  # steps between checkpoints; the last step is always saved
+
+
+class Task(Protocol):
+    """What a stage brings to the loop."""
+
+    models: dict[str, nn.Module]
+    optimizers: dict[str, torch.optim.Optimizer]
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of every optimiser at `step`."""
+
+    def losses(self, step: int, metrics: dict[str, float]) -> Iterator[tuple[str, Tensor]]:
+        """Yield (optimiser name, loss) in the order of the updates; each is applied before the next is asked for.
+
+        What is put into `metrics` is logged and shown.
+        """
+
+
+class Interrupted(UserError):
+    """Ctrl-C: the run was saved; the message says how to go on."""
+
+
+def train(task: Task, settings: LoopSettings, run: Path, label: str = "training") -> list[dict[str, float]]:
+    """Train `task` in the folder `run` until `settings.steps`, going on from its newest sound checkpoint if it has one.
+
+    Returns:
+        The log: one dict a logged step, with "step", "loss/<optimiser>" and what the task measured.
+
+    Raises:
+        Interrupted: on Ctrl-C, after the current step was finished and saved.
+        UserError: if a loss is not finite (names step, loss and last good checkpoint) or a checkpoint cannot be written.
+    """
+    checkpoint = newest(run)
+    first = checkpoint.step if checkpoint else 0
+    if checkpoint:
+        restore(checkpoint, task.models, task.optimizers)
+    run.mkdir(parents=True, exist_ok=True)
+    log = keep_log_before(run / "log.jsonl", first)
+    for model in task.models.values():
+        model.train()
+
+    with (
+        stop_requests() as stop,
+        progress(label=label, total=settings.steps, initial=first) as bar,
+        (run / "log.jsonl").open("a") as log_file,
+    ):
+        for step in range(first, settings.steps):
+            started = time.perf_counter()
+            metrics = update(task, step, settings.clip, run)
+            done = step + 1
+            if done % settings.log_every == 0 or done == settings.steps:
+                log.append({"step": done, **metrics, "seconds": round(time.perf_counter() - started, 4)})
+                log_file.write(json.dumps(log[-1]) + "\n")
+                log_file.flush()
+                bar.set_postfix_str(status_line(log[-1]), refresh=False)
+            bar.update()
+            if done % settings.save_every == 0 or done == settings.steps or stop.is_set():
+                save_checkpoint(run, done, task.models, task.optimizers, {"settings": settings.model_dump()})
+            if stop.is_set() and done < settings.steps:
+                raise Interrupted(
+                    f"Stopped by Ctrl-C after step {done} of {settings.steps}; it is saved in {run}. "
+                    "Start the same command again to go on from there."
+                )
+    return log
+
+
+def update(task: Task, step: int, clip: float, run: Path) -> dict[str, float]:
+    """One step: every loss of the task in turn, each with its own backward, clipping (paper A.1) and update."""
+    rate = task.learning_rate(step)
+    metrics: dict[str, float] = {"learning_rate": rate}
+    for name, loss in task.losses(step, metrics):
+        metrics[f"loss/{name}"] = value = loss.item()
+        if not math.isfinite(value):
+            last = newest(run)
+            where = f"the last good checkpoint is {last.folder}" if last else "nothing had been saved yet"
+            raise UserError(f"The loss of the {name} became {value} at step {step + 1}; {where}.")
+        optimizer = task.optimizers[name]
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        metrics[f"gradient/{name}"] = float(nn.utils.clip_grad_norm_(parameters, clip))
+        optimizer.step()
+    return metrics
+
+
+def cosine(step: int, steps: int, peak: float, warmup: int, floor: float = 0.0) -> float:
+    """Linear warm-up to `peak`, then half a cosine down to `floor`."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    progress_made = (step - warmup) / max(1, steps - warmup)
+    return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * progress_made))
+
+
+def linear_tail(step: int, steps: int, peak: float, tail: float) -> float:
+    """Constant `peak`, then a straight line towards zero over the last share `tail` of all steps."""
+    remaining = (steps - step) / steps
+    return peak * min(1.0, remaining / tail) if tail > 0 else peak
+
+
+def status_line(entry: dict[str, float]) -> str:
+    """The numbers of one step, always in the same columns."""
+    hidden = ("step", "seconds", "learning_rate")
+    numbers = [f"{name.removeprefix('loss/')} {value:8.4f}" for name, value in entry.items() if name not in hidden]
+    return "  ".join([*numbers, f"lr {entry['learning_rate']:.1e}", f"{1000 * entry['seconds']:5.0f} ms"])
+
+
+def keep_log_before(path: Path, step: int) -> list[dict[str, float]]:
+    """Drop log lines that a lost stretch left behind (after the checkpoint that we go on from); return the rest."""
+    if not path.is_file():
+        return []
+    entries: list[dict[str, Any]] = []
+    for line in path.read_text().splitlines():
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:  # the line that was being written when the run died
+            break
+        if entry["step"] > step:
+            break
+        entries.append(entry)
+    write_text(path, "".join(json.dumps(entry) + "\n" for entry in entries))
+    return entries
+
+
+@contextmanager
+def stop_requests() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a request that the loop honours after the current step; a second one stops at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+        yield stop
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)

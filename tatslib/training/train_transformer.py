@@ -1,0 +1,116 @@
+"""Training the second stage on cached tokens (paper 2.1, "Autoregressive prior model", and B.2).
+
+Letters: B batch, t h w latent grid.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from tatslib.datasets.tokens import TokenClips, TokenIndex
+from tatslib.progress import progress
+from tatslib.randomness import derive_seed
+from tatslib.training.checkpoint import read_config, save_model, write_json
+from tatslib.training.loop import LoopSettings, cosine, train
+from tatslib.training.precision import Precision, autocast
+from tatslib.training.train_vqgan import Clips
+from tatslib.transformer.gpt import GPT, GPTConfig, parameter_groups
+from tatslib.videos import to_model
+from tatslib.vqgan.vqgan import VQGAN
+
+
+class TransformerTraining(LoopSettings):
+    """How a transformer is trained; the defaults are the toy recipe, the paper's values stand in `presets.py`."""
+
+    batch: int = Field(16, gt=0)  # clips a step
+    learning_rate: float = Field(2e-3, gt=0)
+    warmup: int = Field(50, ge=0)  # steps of linear warm-up
+    cosine_decay: bool = True  # False: constant after the warm-up, as released
+    betas: tuple[float, float] = (0.9, 0.95)  # AdamW
+    weight_decay: float = Field(0.01, ge=0)  # on the weights of linear layers only
+    seed: int = 0
+    precision: Precision = "float32"
+
+
+class TransformerTask:
+    """L_transformer: the negative log-likelihood of the tokens given what stands before them."""
+
+    def __init__(self, config: GPTConfig, training: TransformerTraining, data: TokenClips, device: torch.device):
+        self.training, self.data, self.device = training, data, device
+        torch.manual_seed(derive_seed(training.seed, "initial weights"))
+        self.gpt = GPT(config).to(device)
+        self.models = {"gpt": self.gpt}
+        groups = parameter_groups(self.gpt, training.weight_decay)
+        self.optimizers = {"gpt": torch.optim.AdamW(groups, betas=training.betas)}
+
+    def learning_rate(self, step: int) -> float:
+        """Warm-up, then half a cosine (or constant)."""
+        options = self.training
+        if options.cosine_decay:
+            return cosine(step, options.steps, options.learning_rate, options.warmup)
+        return options.learning_rate * min(1.0, (step + 1) / max(1, options.warmup))
+
+    def losses(self, step: int, metrics: dict[str, float]) -> Iterator[tuple[str, Tensor]]:
+        """One step on the token batch of `step`."""
+        tokens, labels = self.data.batch(step, self.training.batch)
+        condition = condition_tokens(self.gpt.config, labels)
+        with autocast(self.training.precision, self.device):
+            yield "gpt", self.gpt.loss(condition.to(self.device), tokens.to(self.device))
+
+
+def condition_tokens(config: GPTConfig, labels: Tensor) -> Tensor:
+    """int64 (B, 1): the class of each clip, or the start token 0 for a model that knows no classes."""
+    return labels[:, None] if config.condition_codes > 1 else torch.zeros(len(labels), 1, dtype=torch.int64)
+
+
+def train_transformer(
+    config: GPTConfig, training: TransformerTraining, data: TokenClips, run: Path, device: str = "cpu", label: str = "GPT"
+) -> GPT:
+    """Train (or go on training) a transformer in the folder `run`; the finished model lies there as safetensors + JSON.
+
+    Raises:
+        UserError: if `run` holds a run with another architecture, and as `training.loop.train` does.
+    """
+    if (run / "config.json").is_file():
+        read_config(run, GPTConfig, expected=config)
+    run.mkdir(parents=True, exist_ok=True)
+    write_json(run / "config.json", config.model_dump(mode="json"))
+    write_json(run / "training.json", training.model_dump(mode="json"))
+    task = TransformerTask(config, training, data, torch.device(device))
+    train(task, training, run, label=label)
+    save_model(run, task.gpt, config)
+    return task.gpt.eval()
+
+
+@torch.inference_mode()
+def evaluate_transformer(gpt: GPT, data: TokenClips, batch: int = 32) -> float:
+    """Mean negative log-likelihood of held-out tokens, in nats a token."""
+    gpt.eval()
+    total = 0.0
+    for start in range(0, len(data), batch):
+        tokens, labels = data.tokens[start : start + batch].long(), data.labels[start : start + batch]
+        total += gpt.loss(condition_tokens(gpt.config, labels), tokens).item() * len(tokens)
+    return total / len(data)
+
+
+@torch.inference_mode()
+def tokenize(vqgan: VQGAN, data: Clips, clips: int, batch: int = 32, classes: tuple[str, ...] = ()) -> TokenClips:
+    """Encode `clips` random clips of `data` (those of steps 0, 1, ...) into a token set."""
+    vqgan.eval()
+    device = next(vqgan.parameters()).device
+    tokens, labels = [], []
+    for step in progress(range(-(-clips // batch)), label="tokens", unit="batch"):
+        frames, targets = data.clips(step, batch)
+        tokens.append(vqgan.encode(to_model(frames).to(device)).cpu())
+        labels.append(targets)
+    index = TokenIndex(
+        clips=clips,
+        codes=vqgan.config.codes,
+        latent_shape=vqgan.config.latent_shape,
+        classes=classes,
+        vqgan=vqgan.config.fingerprint,
+    )
+    return TokenClips(torch.cat(tokens)[:clips], torch.cat(labels)[:clips], index)

@@ -1,0 +1,119 @@
+"""Training the first stage: reconstruction and commitment (paper 2.1; the adversaries come in on top of this).
+
+Letters: B batch, C channels, T H W frames.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from tatslib.randomness import derive_seed, torch_generator
+from tatslib.training.checkpoint import read_config, save_model, write_json
+from tatslib.training.loop import LoopSettings, linear_tail, train
+from tatslib.training.precision import Precision, autocast
+from tatslib.videos import to_model
+from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
+
+
+class VQGANTraining(LoopSettings):
+    """How a VQGAN is trained; the defaults are the toy recipe, the paper's values stand in `presets.py`."""
+
+    batch: int = Field(8, gt=0)  # clips a step
+    learning_rate: float = Field(1e-3, gt=0)
+    betas: tuple[float, float] = (0.9, 0.99)  # Adam
+    decay_tail: float = Field(0.3, ge=0, le=1)  # share of the steps over which the rate falls to zero; 0: constant
+    warmup_without_codes: int = Field(0, ge=0)  # first steps as a plain autoencoder, before the codebook starts
+    l1_weight: float = Field(1.0, ge=0)
+    l2_weight: float = Field(0.0, ge=0)
+    commitment_weight: float = Field(1.0, ge=0)  # on top of beta = 0.25, which is part of the commitment loss
+    seed: int = 0
+    precision: Precision = "float32"
+
+
+class Clips(Protocol):
+    """Where clips come from: a pure function of the step."""
+
+    def clips(self, step: int, batch_size: int) -> tuple[Tensor, Tensor]:
+        """uint8 (B, T, H, W, 3) and int64 (B,) labels."""
+
+
+class VQGANTask:
+    """L_rec + beta L_commit of the paper's 2.1; L_codebook is minimised by the codebook's own EMA update."""
+
+    def __init__(self, config: VQGANConfig, training: VQGANTraining, data: Clips, device: torch.device):
+        self.training, self.data, self.device = training, data, device
+        torch.manual_seed(derive_seed(training.seed, "initial weights"))
+        self.vqgan = VQGAN(config).to(device)
+        self.models = {"vqgan": self.vqgan}
+        self.optimizers = {"generator": torch.optim.Adam(self.vqgan.parameters(), betas=training.betas)}
+
+    def learning_rate(self, step: int) -> float:
+        """Constant, then a straight line to zero."""
+        return linear_tail(step, self.training.steps, self.training.learning_rate, self.training.decay_tail)
+
+    def losses(self, step: int, metrics: dict[str, float]) -> Iterator[tuple[str, Tensor]]:
+        """One reconstruction step on the clips of `step`."""
+        options = self.training
+        clips, _ = self.data.clips(step, options.batch)
+        video = to_model(clips).to(self.device)  # (B, C, T, H, W)
+        with autocast(options.precision, self.device):
+            out = self.vqgan(
+                video,
+                quantise=step >= options.warmup_without_codes,
+                generator=torch_generator(options.seed, "codebook", step),
+            )
+        target, reconstruction = self.vqgan.centre(video), out.reconstruction.float()
+        l1, l2 = F.l1_loss(reconstruction, target), F.mse_loss(reconstruction, target)
+        metrics |= {"l1": l1.item(), "perplexity": float(out.perplexity)}
+        yield "generator", (
+            options.l1_weight * l1 + options.l2_weight * l2 + options.commitment_weight * out.commitment_loss
+        )
+
+
+def train_vqgan(
+    config: VQGANConfig, training: VQGANTraining, data: Clips, run: Path, device: str = "cpu", label: str = "VQGAN"
+) -> VQGAN:
+    """Train (or go on training) a VQGAN in the folder `run`; the finished model lies there as safetensors + JSON.
+
+    Raises:
+        UserError: if `run` holds a run with another architecture, and as `training.loop.train` does.
+    """
+    if (run / "config.json").is_file():
+        read_config(run, VQGANConfig, expected=config)
+    run.mkdir(parents=True, exist_ok=True)
+    write_json(run / "config.json", config.model_dump(mode="json"))
+    write_json(run / "training.json", training.model_dump(mode="json"))
+    task = VQGANTask(config, training, data, torch.device(device))
+    train(task, training, run, label=label)
+    save_model(run, task.vqgan, config)
+    return task.vqgan.eval()
+
+
+@torch.inference_mode()
+def evaluate_vqgan(vqgan: VQGAN, data: Clips, batches: int = 8, batch: int = 16) -> dict[str, float]:
+    """Reconstruction quality on held-out clips.
+
+    Returns:
+        "psnr": dB, the mean over clips of the PSNR of a whole clip (peak 1, values clamped as when shown);
+        "used_codes": share of the codebook that occurs at least once; "clips": how many were looked at.
+    """
+    vqgan.eval()
+    device = next(vqgan.parameters()).device
+    psnr, used = [], torch.zeros(vqgan.config.codes, dtype=torch.bool, device=device)
+    for step in range(batches):
+        clips, _ = data.clips(step, batch)
+        video = to_model(clips).to(device)
+        out = vqgan(video)
+        error = (out.reconstruction.clamp(-0.5, 0.5) - vqgan.centre(video)).square().mean(dim=(1, 2, 3, 4))
+        psnr.append(-10 * error.log10())
+        used[out.tokens.unique()] = True
+    return {
+        "psnr": torch.cat(psnr).mean().item(),
+        "used_codes": used.double().mean().item(),
+        "clips": float(batches * batch),
+    }
