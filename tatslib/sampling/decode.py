@@ -1,0 +1,81 @@
+"""One token after another: a transformer that remembers the keys and values of what it has read.
+
+B batch · N tokens read at once · M tokens held · V vocabulary · d head width
+"""
+
+import torch
+from torch import Tensor
+
+from tatslib.errors import UserError
+from tatslib.transformer.gpt import GPT
+
+
+class KVCache:
+    """Keys and values of every layer, in buffers that are allocated once and written in order of arrival.
+
+    Attention does not ask where a key stands, the position having been added to the token before: so the order of
+    slots is the order of arrival, and a token that belongs to a later position may be read early.
+    """
+
+    def __init__(self, model: GPT, batch: int, capacity: int) -> None:
+        heads, weight = model.config.heads, model.head.weight
+        shape = (batch, heads, capacity, model.config.width // heads)
+        self.keys = [torch.zeros(shape, dtype=weight.dtype, device=weight.device) for _ in model.blocks]
+        self.values = [torch.zeros_like(buffer) for buffer in self.keys]
+        self.slots = torch.empty(0, dtype=torch.int64, device=weight.device)
+        self.held = 0
+
+    def clear(self) -> None:
+        """Forget everything; the buffers stay."""
+        self.held = 0
+
+    def open(self, count: int) -> None:
+        """Make the next `count` slots those that `extend` writes, in every layer."""
+        self.slots = torch.arange(self.held, self.held + count, device=self.slots.device)
+        self.held += count
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Write (B, heads, N, d) keys and values into the open slots; return views (B, heads, M, d) of all held."""
+        self.keys[layer].index_copy_(2, self.slots, keys)
+        self.values[layer].index_copy_(2, self.slots, values)
+        return self.keys[layer][:, :, : self.held], self.values[layer][:, :, : self.held]
+
+
+class Decoder:
+    """Reads a prefix, then single tokens, and gives the logits of what comes next: the released GPT, remembered.
+
+    `first_token` cuts the logits to the vocabulary from that token on; the video codes begin at condition_codes.
+    Nothing is allocated per step but activations, and nothing waits for the device.
+    """
+
+    def __init__(self, model: GPT, batch: int, first_token: int = 0) -> None:
+        self.model, self.first_token = model, first_token
+        self.cache = KVCache(model, batch, model.config.block_size)
+
+    @torch.inference_mode()
+    def prefill(self, tokens: Tensor) -> Tensor:
+        """Forget all, read a prefix causally from position 0; logits (B, V - first_token) of the next token.
+
+        Args:
+            tokens: int64 (B, N) of the joint vocabulary.
+
+        Raises:
+            UserError: if the prefix is longer than the transformer's block.
+        """
+        length, block = tokens.shape[1], self.model.config.block_size
+        if length > block:
+            raise UserError(f"a prefix of {length} tokens does not fit this transformer, which reads at most {block}.")
+        self.cache.clear()
+        self.positions = torch.arange(length, device=tokens.device)
+        return self._read(tokens)
+
+    @torch.inference_mode()
+    def step(self, tokens: Tensor) -> Tensor:
+        """Read one more token of each sequence, int64 (B,); logits (B, V - first_token) of the next."""
+        self.positions = self.positions[-1:] + 1
+        return self._read(tokens[:, None])
+
+    def _read(self, tokens: Tensor) -> Tensor:
+        self.cache.open(tokens.shape[1])
+        x = self.model.hidden(tokens, self.positions, cache=self.cache)  # (B, N, D)
+        return self.model.logits(x[:, -1], self.first_token)
