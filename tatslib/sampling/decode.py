@@ -6,7 +6,6 @@ B batch · N tokens read at once · M tokens held · V vocabulary · d head widt
 import torch
 from torch import Tensor
 
-from tatslib.errors import UserError
 from tatslib.transformer.gpt import GPT
 
 
@@ -62,11 +61,8 @@ class Decoder:
         Raises:
             UserError: if the prefix is longer than the transformer's block.
         """
-        length, block = tokens.shape[1], self.model.config.block_size
-        if length > block:
-            raise UserError(f"a prefix of {length} tokens does not fit this transformer, which reads at most {block}.")
         self.cache.clear()
-        self.positions = torch.arange(length, device=tokens.device)
+        self.positions = torch.arange(tokens.shape[1], device=tokens.device)
         return self._read(tokens)
 
     @torch.inference_mode()

@@ -165,11 +165,6 @@ class GPT(nn.Module):
             UserError: if the sequence is longer than `block_size` or the mask has another shape than (N, N).
         """
         length = tokens.shape[1]
-        if length > self.config.block_size:
-            raise UserError(
-                f"a sequence of {length} tokens does not fit this transformer, which reads at most "
-                f"{self.config.block_size}; shorten the condition or the window."
-            )
         if mask is not None and mask.shape != (length, length):
             raise UserError(f"the attention mask is {tuple(mask.shape)} but the sequence needs {(length, length)}.")
         positions = torch.arange(length, device=tokens.device)
@@ -179,6 +174,11 @@ class GPT(nn.Module):
         self, tokens: Tensor, positions: Tensor, mask: Tensor | None = None, cache: Cache | None = None
     ) -> Tensor:
         """Tokens (B, N) at positions (N,) to features (B, N, D) before the last normalisation."""
+        if len(positions) > self.config.block_size:
+            raise UserError(
+                f"a sequence of {len(positions)} tokens does not fit this transformer, which reads at most "
+                f"{self.config.block_size}; shorten the condition or the window."
+            )
         x = self.tok_emb(tokens) + self.pos_emb[positions]  # (B, N, D)
         for block in self.blocks:
             x = block(x, mask, cache)
