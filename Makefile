@@ -1,0 +1,63 @@
+# Every target sets itself up: on a machine with Python 3.11 or newer and make, nothing else is needed first.
+#   make book   train at toy scale, run the chapters, render the book      make test   everything we check
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+
+# One thread a process: on two cores two threads are slower than one as soon as anything else runs, and a fixed number
+# keeps sums in the same order, so that what is checked to the last digit is the same on every machine.
+export OMP_NUM_THREADS ?= 1
+export PYTHONPATH :=
+# The chapters' kernels come from .venv, not from a kernel of the same name in the user's home.
+export JUPYTER_PREFER_ENV_PATH := 1
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+CHAPTER_SECONDS := 1200
+NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=$(CHAPTER_SECONDS) --nbval-sanitize-with=notebooks/sanitize.cfg
+
+.NOTPARALLEL:
+.PHONY: help env book test unit chapters-test browser-test demo serve chapters results gpu lint clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+env:  ## create or update .venv (every other target does this by itself)
+	@command -v python3 >/dev/null || { echo "Python 3.11 or newer is needed, and there is no python3 on the PATH."; exit 1; }
+	@python3 tools/environment.py
+
+book: env  ## run the chapters that this machine has not run yet, render the book, print where it is
+	@$(PY) book/run_chapters.py
+	@$(PY) book/build.py --chapters book/_build/notebooks
+
+serve: book  ## the same, then show it on http://localhost:8000
+	@cd book/_build/html && ../../../$(PY) -m http.server 8000 --bind 127.0.0.1
+
+test: unit chapters-test browser-test  ## unit, property and parity tests; every chapter run again; the built page in a browser
+
+unit: env
+	$(PY) -m pytest --ignore=tests/browser
+
+chapters-test: env
+	TATS_STATIC=1 $(PY) -m pytest $(NBVAL) -n 2 --dist loadfile notebooks
+
+browser-test: env
+	@$(PY) tools/browser.py --install
+	@$(PY) book/build.py --chapters notebooks
+	$(PY) -m pytest tests/browser
+
+demo: env  ## one long video at toy scale, from nothing, in under five minutes
+	.venv/bin/tats sample --help
+
+chapters: env  ## for authors: run changed chapters and store their outputs in notebooks/*.ipynb
+	@$(PY) book/run_chapters.py --in-place
+
+results: env  ## recompute every number and video under book/results and book/_static/media
+	$(PY) book/make_media.py
+
+gpu: env  ## the same at the scale of one data-centre GPU
+	TATS_SCALE=gpu $(PY) book/make_media.py
+
+lint: env
+	$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
+
+clean:  ## remove the rendered book and caches; .venv and trained artefacts stay
+	rm -rf book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
