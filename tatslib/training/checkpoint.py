@@ -1,8 +1,8 @@
 """Checkpoints: safetensors and JSON, written atomically, checked when read.
 
-A checkpoint is a folder `step_00000350` that holds one `.safetensors` file a model and an optimiser, `state.json` (step, optimiser
-groups, whatever the run wants to remember) and `manifest.json` with the size and SHA-256 of every other file. It is
-written under a temporary name and renamed when complete, so a crash, a full disk or a pulled plug leaves the previous
+A checkpoint is a folder `step_00000350` that holds one `.safetensors` file a model and an optimiser, `state.json`
+(step, optimiser groups, whatever the run wants to remember) and `manifest.json` with the size and SHA-256 of every
+other file. It is written under a temporary name and renamed when complete, so a crash, a full disk or a pulled plug leaves the previous
 one as it was. Nothing here unpickles: a file that is a pickle is refused before anything in it could run.
 """
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from tatslib.config import Config
 from tatslib.errors import UserError
+from tatslib.files import replacing
 
 MANIFEST = "manifest.json"
 AnyConfig = TypeVar("AnyConfig", bound=Config)
@@ -58,23 +59,22 @@ def save_checkpoint(
             untouched.
     """
     folder = run / "checkpoints" / f"step_{step:08d}"
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
-        temporary.mkdir(parents=True, exist_ok=True)
-        groups = {}
-        for name, model in models.items():
-            write_tensors(temporary / f"{name}.safetensors", model.state_dict())
-        for name, optimizer in optimizers.items():
-            tensors, groups[name] = flatten_optimizer(optimizer)
-            write_tensors(temporary / f"optimizer_{name}.safetensors", tensors)
-        write_json(temporary / "state.json", {"step": step, "optimizers": groups, **state})
-        write_manifest(temporary)
-        if folder.exists():  # left by an earlier run of the same step: the rename needs the name to be free
+        if folder.exists():  # a damaged one of the same step, or it would have been gone on from
             shutil.rmtree(folder)
-        os.replace(temporary, folder)
+        with replacing(folder) as temporary:
+            temporary.mkdir()
+            groups = {}
+            for name, model in models.items():
+                write_tensors(temporary / f"{name}.safetensors", model.state_dict())
+            for name, optimizer in optimizers.items():
+                tensors, groups[name] = flatten_optimizer(optimizer)
+                write_tensors(temporary / f"optimizer_{name}.safetensors", tensors)
+            write_json(temporary / "state.json", {"step": step, "optimizers": groups, **state})
+            write_manifest(temporary)
+            fsync(temporary)
         fsync(folder.parent)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         last = newest(run)
         survivor = f"the last good one is {last.folder}" if last else "there is no earlier one"
         raise UserError(f"Could not write the checkpoint of step {step} to {folder} ({error}); {survivor}.") from error
@@ -91,10 +91,9 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically: readers see the old file or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    fsync(temporary)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+        fsync(temporary)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -133,9 +132,7 @@ def newest(run: Path) -> Checkpoint | None:
     return None
 
 
-def restore(
-    checkpoint: Checkpoint, models: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]
-) -> None:
+def restore(checkpoint: Checkpoint, models: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]) -> None:
     """Put models and optimisers back to exactly where they were when `checkpoint` was written."""
     for name, model in models.items():
         load_into(model, checkpoint.tensors(name), checkpoint.folder)
@@ -235,10 +232,20 @@ def fsync(path: Path) -> None:
 def save_model(folder: Path, model: nn.Module, config: Config) -> None:
     """Write a finished model: `config.json` and `model.safetensors`, nothing that only training needs."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".model.{os.getpid()}.tmp"
-    write_tensors(temporary, model.state_dict())
-    os.replace(temporary, folder / "model.safetensors")
+    with replacing(folder / "model.safetensors") as temporary:
+        write_tensors(temporary, model.state_dict())
     write_json(folder / "config.json", config.model_dump(mode="json"))
+
+
+def load_model(folder: Path, model: nn.Module) -> nn.Module:
+    """Fill `model` from a folder that `save_model` wrote, and put it in evaluation mode.
+
+    Raises:
+        UserError: as `read_tensors` and `load_into` do.
+    """
+    path = folder / "model.safetensors"
+    load_into(model, read_tensors(path), path)
+    return model.eval()
 
 
 def read_config(folder: Path, kind: type[AnyConfig], expected: AnyConfig | None = None) -> AnyConfig:

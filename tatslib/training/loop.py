@@ -63,7 +63,7 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
 
     Raises:
         Interrupted: on Ctrl-C, after the current step was finished and saved.
-        UserError: if a loss is not finite (names step, loss and last good checkpoint) or a checkpoint cannot be written.
+        UserError: if a loss is not finite (names step, loss, last good checkpoint) or a checkpoint cannot be written.
     """
     checkpoint = newest(run)
     first = checkpoint.step if checkpoint else 0

@@ -14,8 +14,8 @@ from tatslib.datasets.tokens import TokenClips, TokenIndex
 from tatslib.progress import progress
 from tatslib.randomness import derive_seed
 from tatslib.training.checkpoint import read_config, save_model, write_json
+from tatslib.training.device import Precision, autocast
 from tatslib.training.loop import LoopSettings, cosine, train
-from tatslib.training.precision import Precision, autocast
 from tatslib.training.train_vqgan import Clips
 from tatslib.transformer.gpt import GPT, GPTConfig, parameter_groups
 from tatslib.videos import to_model
@@ -23,7 +23,7 @@ from tatslib.vqgan.vqgan import VQGAN
 
 
 class TransformerTraining(LoopSettings):
-    """How a transformer is trained; the defaults are the toy recipe, the paper's values stand in `presets.py`."""
+    """How a transformer is trained. The recipes of the scales stand in `presets.py`."""
 
     batch: int = Field(16, gt=0)  # clips a step
     learning_rate: float = Field(2e-3, gt=0)
@@ -57,7 +57,7 @@ class TransformerTask:
         """One step on the token batch of `step`."""
         tokens, labels = self.data.batch(step, self.training.batch)
         condition = condition_tokens(self.gpt.config, labels)
-        with autocast(self.training.precision, self.device):
+        with autocast(self.training.device, self.device):
             yield "gpt", self.gpt.loss(condition.to(self.device), tokens.to(self.device))
 
 
@@ -67,7 +67,12 @@ def condition_tokens(config: GPTConfig, labels: Tensor) -> Tensor:
 
 
 def train_transformer(
-    config: GPTConfig, training: TransformerTraining, data: TokenClips, run: Path, device: str = "cpu", label: str = "GPT"
+    config: GPTConfig,
+    training: TransformerTraining,
+    data: TokenClips,
+    run: Path,
+    device: torch.device | str = "cpu",
+    label: str = "GPT",
 ) -> GPT:
     """Train (or go on training) a transformer in the folder `run`; the finished model lies there as safetensors + JSON.
 

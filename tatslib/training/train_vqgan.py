@@ -12,16 +12,16 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from tatslib.randomness import derive_seed, torch_generator
+from tatslib.randomness import torch_generator
 from tatslib.training.checkpoint import read_config, save_model, write_json
+from tatslib.training.device import Precision, autocast
 from tatslib.training.loop import LoopSettings, linear_tail, train
-from tatslib.training.precision import Precision, autocast
 from tatslib.videos import to_model
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
 
 
 class VQGANTraining(LoopSettings):
-    """How a VQGAN is trained; the defaults are the toy recipe, the paper's values stand in `presets.py`."""
+    """How a VQGAN is trained. The recipes of the scales stand in `presets.py`."""
 
     batch: int = Field(8, gt=0)  # clips a step
     learning_rate: float = Field(1e-3, gt=0)
@@ -47,8 +47,7 @@ class VQGANTask:
 
     def __init__(self, config: VQGANConfig, training: VQGANTraining, data: Clips, device: torch.device):
         self.training, self.data, self.device = training, data, device
-        torch.manual_seed(derive_seed(training.seed, "initial weights"))
-        self.vqgan = VQGAN(config).to(device)
+        self.vqgan = VQGAN(config, seed=training.seed).to(device)
         self.models = {"vqgan": self.vqgan}
         self.optimizers = {"generator": torch.optim.Adam(self.vqgan.parameters(), betas=training.betas)}
 
@@ -67,16 +66,28 @@ class VQGANTask:
                 quantise=step >= options.warmup_without_codes,
                 generator=torch_generator(options.seed, "codebook", step),
             )
-        target, reconstruction = self.vqgan.centre(video), out.reconstruction.float()
+        target, reconstruction = clip_within_margins(video, self.vqgan.config), out.reconstruction.float()
         l1, l2 = F.l1_loss(reconstruction, target), F.mse_loss(reconstruction, target)
         metrics |= {"l1": l1.item(), "perplexity": float(out.perplexity)}
-        yield "generator", (
-            options.l1_weight * l1 + options.l2_weight * l2 + options.commitment_weight * out.commitment_loss
+        yield (
+            "generator",
+            (options.l1_weight * l1 + options.l2_weight * l2 + options.commitment_weight * out.commitment_loss),
         )
 
 
+def clip_within_margins(video: Tensor, config: VQGANConfig) -> Tensor:
+    """The clip itself, without the real frames that stand around it where padding is `valid`."""
+    before, after = config.forward_margins
+    return video[:, :, before : video.shape[2] - after]  # (B, C, T, H, W)
+
+
 def train_vqgan(
-    config: VQGANConfig, training: VQGANTraining, data: Clips, run: Path, device: str = "cpu", label: str = "VQGAN"
+    config: VQGANConfig,
+    training: VQGANTraining,
+    data: Clips,
+    run: Path,
+    device: torch.device | str = "cpu",
+    label: str = "VQGAN",
 ) -> VQGAN:
     """Train (or go on training) a VQGAN in the folder `run`; the finished model lies there as safetensors + JSON.
 
@@ -109,7 +120,11 @@ def evaluate_vqgan(vqgan: VQGAN, data: Clips, batches: int = 8, batch: int = 16)
         clips, _ = data.clips(step, batch)
         video = to_model(clips).to(device)
         out = vqgan(video)
-        error = (out.reconstruction.clamp(-0.5, 0.5) - vqgan.centre(video)).square().mean(dim=(1, 2, 3, 4))
+        error = (
+            (out.reconstruction.clamp(-0.5, 0.5) - clip_within_margins(video, vqgan.config))
+            .square()
+            .mean(dim=(1, 2, 3, 4))
+        )
         psnr.append(-10 * error.log10())
         used[out.tokens.unique()] = True
     return {

@@ -1,4 +1,4 @@
-"""Which number format the heavy arithmetic runs in, decided once, from what the processor has."""
+"""Where to compute and in which number format, decided from what the machine has."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
@@ -6,6 +6,11 @@ from typing import Literal
 import torch
 
 Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def default_device() -> torch.device:
+    """A GPU if there is one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager:

@@ -1,0 +1,35 @@
+"""Loading what is built, building what is not."""
+
+import json
+import time
+from typing import Any
+
+from filelock import FileLock
+
+from tatslib.recipes.table import find, folder_of, table
+from tatslib.training.checkpoint import write_json
+from tatslib.training.presets import current_scale
+
+RECORD = "recipe.json"  # written last: a folder without it is half-built
+
+
+def get(name: str, seed: int = 0) -> Any:
+    """Load the artefact `name`, building it and all it needs first if they are not there.
+
+    Raises:
+        UserError: for an unknown name (with the nearest known one), and whatever building raises.
+    """
+    scale = current_scale()
+    recipes = table(scale, seed)
+    recipe = find(recipes, name)
+    folder = folder_of(recipes, name, scale)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / RECORD).is_file():
+            needs = {needed: get(needed, seed) for needed in recipe.needs}
+            started = time.perf_counter()
+            scores = recipe.build(folder, needs)
+            seconds = time.perf_counter() - started
+            print(f"built {name} in {seconds:.0f} s")
+            write_json(folder / RECORD, {"name": name, "scale": scale, "seconds": round(seconds, 1), "scores": scores})
+    return recipe.load(folder, json.loads((folder / RECORD).read_text())["scores"])

@@ -1,0 +1,197 @@
+"""The kinds of artefacts: what each recipe needs, how it is built, and what loading it gives."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tatslib.config import Config
+from tatslib.datasets.clips import ClipDataset
+from tatslib.datasets.sky_timelapse import sky_timelapse
+from tatslib.datasets.tokens import TokenClips
+from tatslib.datasets.ucf101 import ucf101
+from tatslib.training.checkpoint import load_model, read_config
+from tatslib.training.device import default_device
+from tatslib.training.train_transformer import TransformerTraining, evaluate_transformer, tokenize, train_transformer
+from tatslib.training.train_vqgan import VQGANTraining, evaluate_vqgan, train_vqgan
+from tatslib.transformer.gpt import GPT, GPTConfig
+from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
+from tatslib.worlds import actions, sky
+
+Log = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Videos:
+    """A world written as real video files, in the layout of the data set that it stands for."""
+
+    folder: Path
+    world: Literal["actions", "sky"]
+    seed: int
+
+    def dataset(self, split: str = "train", **options: Any) -> ClipDataset:
+        """Clips of a split; `options` are those of the data set's reader: length, stride, resolution, position, ..."""
+        reader = ucf101 if self.world == "actions" else sky_timelapse
+        return reader(self.folder, split=split, seed=self.seed, **options)
+
+
+@dataclass(frozen=True)
+class TrainedVQGAN:
+    """A finished first stage, its training log and what was measured on held-out clips (PSNR in dB, used codes)."""
+
+    folder: Path
+    model: VQGAN
+    log: Log
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokenised clips of the train and the test split."""
+
+    folder: Path
+    train: TokenClips
+    test: TokenClips
+
+
+@dataclass(frozen=True)
+class TrainedTransformer:
+    """A finished second stage, its training log and what was measured on held-out tokens (nats a token)."""
+
+    folder: Path
+    model: GPT
+    log: Log
+    scores: dict[str, float]
+
+
+class Recipe(Config):
+    """How one artefact is made. Subclasses say what they need, how they build and how they load."""
+
+    seed: int = 0
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the recipes that must be built before."""
+        return ()
+
+    def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
+        """Make the artefact in `folder` (going on with what lies there); return what was measured on it."""
+        raise NotImplementedError
+
+    def load(self, folder: Path, scores: dict[str, float]) -> Any:
+        """Read the finished artefact."""
+        raise NotImplementedError
+
+
+class VideosRecipe(Recipe):
+    """Write a world as encoded files."""
+
+    world: Literal["actions", "sky"]
+
+    def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
+        """Render and encode; all over again if it was cut off, which takes seconds."""
+        write = actions.write if self.world == "actions" else sky.write
+        write(folder, seed=self.seed)
+        return {"files": sum(path.is_file() for path in folder.rglob("*.*"))}
+
+    def load(self, folder: Path, scores: dict[str, float]) -> Videos:
+        """The folder and its reader."""
+        return Videos(folder, self.world, self.seed)
+
+
+class VQGANRecipe(Recipe):
+    """Train a tokenizer on the clips of a world."""
+
+    videos: str
+    model: VQGANConfig
+    training: VQGANTraining
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The videos."""
+        return (self.videos,)
+
+    def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
+        """Train on the train split, measure on the test split."""
+        train, test = (clips_for(self.model, needs[self.videos], split) for split in ("train", "test"))
+        vqgan = train_vqgan(self.model, self.training, train, folder, device=default_device(), label=folder.name)
+        return evaluate_vqgan(vqgan, test)
+
+    def load(self, folder: Path, scores: dict[str, float]) -> TrainedVQGAN:
+        """The model in evaluation mode."""
+        model = VQGAN(read_config(folder, VQGANConfig, expected=self.model))
+        load_model(folder, model)
+        return TrainedVQGAN(folder, model, read_log(folder), scores)
+
+
+class TokensRecipe(Recipe):
+    """Encode clips of both splits with a tokenizer."""
+
+    videos: str
+    vqgan: str
+    train_clips: int
+    test_clips: int
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The videos and the tokenizer."""
+        return (self.videos, self.vqgan)
+
+    def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
+        """Tokenise; all over again if it was cut off, which takes seconds."""
+        vqgan = needs[self.vqgan].model
+        for split, count in (("train", self.train_clips), ("test", self.test_clips)):
+            clips = clips_for(vqgan.config, needs[self.videos], split, margins=vqgan.config.margins)
+            tokenize(vqgan.to(default_device()), clips, count, classes=clips.classes).write(folder / split)
+        return {"train_clips": self.train_clips, "test_clips": self.test_clips}
+
+    def load(self, folder: Path, scores: dict[str, float]) -> Tokens:
+        """Both token sets."""
+        return Tokens(folder, TokenClips.read(folder / "train", self.seed), TokenClips.read(folder / "test", self.seed))
+
+
+class TransformerRecipe(Recipe):
+    """Train an autoregressive transformer on tokens, conditioned on the class where the data have classes."""
+
+    tokens: str
+    layers: int
+    heads: int
+    width: int
+    training: TransformerTraining
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The tokens."""
+        return (self.tokens,)
+
+    def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
+        """Train on the train split, measure on the test split."""
+        tokens: Tokens = needs[self.tokens]
+        index = tokens.train.index
+        config = GPTConfig(
+            codes=index.codes,
+            condition_codes=max(1, len(index.classes)),  # without classes: a start token of its own
+            latent_shape=index.latent_shape,
+            layers=self.layers,
+            heads=self.heads,
+            width=self.width,
+        )
+        gpt = train_transformer(config, self.training, tokens.train, folder, device=default_device(), label=folder.name)
+        return {"nll": evaluate_transformer(gpt, tokens.test)}
+
+    def load(self, folder: Path, scores: dict[str, float]) -> TrainedTransformer:
+        """The model in evaluation mode."""
+        model = GPT(read_config(folder, GPTConfig))
+        load_model(folder, model)
+        return TrainedTransformer(folder, model, read_log(folder), scores)
+
+
+def clips_for(config: VQGANConfig, videos: Videos, split: str, margins: tuple[int, int] | None = None) -> ClipDataset:
+    """Clips as a VQGAN takes them: its frames plus the real frames around them that `valid` padding asks for."""
+    margins = config.forward_margins if margins is None else margins
+    return videos.dataset(split, length=config.frames + sum(margins), resolution=config.resolution)
+
+
+def read_log(folder: Path) -> Log:
+    """The training log of a run."""
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]

@@ -1,0 +1,82 @@
+"""The table of recipes: which names exist at a scale, what each needs, and in which folder it lives."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from tatslib.errors import UserError
+from tatslib.home import home
+from tatslib.recipes.kinds import Recipe, TokensRecipe, TransformerRecipe, VideosRecipe, VQGANRecipe
+from tatslib.training.presets import PRESETS, Scale, did_you_mean
+from tatslib.vqgan.padding import SpatialMode
+
+
+def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
+    """All recipes of a scale by name; `seed` is that of the models, the videos are the same for every seed."""
+    preset = PRESETS[scale]
+    recipes: dict[str, Recipe] = {
+        "actions/videos": VideosRecipe(world="actions"),
+        "sky/videos": VideosRecipe(world="sky"),
+    }
+    for world in ("actions", "sky"):
+        for padding in get_args(SpatialMode):
+            vqgan, tokens = f"{world}/vqgan-{padding}", f"{world}/tokens-{padding}"
+            recipes[vqgan] = VQGANRecipe(
+                videos=f"{world}/videos",
+                model=preset.vqgan.model_copy(update={"padding": padding}),
+                training=preset.vqgan_training.model_copy(update={"seed": seed}),
+                seed=seed,
+            )
+            recipes[tokens] = TokensRecipe(
+                videos=f"{world}/videos",
+                vqgan=vqgan,
+                train_clips=preset.train_clips,
+                test_clips=preset.test_clips,
+                seed=seed,
+            )
+            recipes[f"{world}/gpt-{padding}"] = TransformerRecipe(
+                tokens=tokens,
+                training=preset.transformer_training.model_copy(update={"seed": seed}),
+                seed=seed,
+                **preset.transformer.model_dump(),
+            )
+    return recipes
+
+
+def find(recipes: dict[str, Recipe], name: str) -> Recipe:
+    """The recipe `name`.
+
+    Raises:
+        UserError: if there is none; the nearest name is offered.
+    """
+    if name not in recipes:
+        near = did_you_mean(name, list(recipes))
+        raise UserError(f"There is no recipe {name!r}{near}. Known: {', '.join(recipes)}.")
+    return recipes[name]
+
+
+def in_order(recipes: dict[str, Recipe], name: str) -> Iterator[str]:
+    """`name` and all that it needs, each once, dependencies first."""
+    seen: set[str] = set()
+
+    def visit(current: str) -> Iterator[str]:
+        for needed in recipes[current].needs:
+            yield from visit(needed)
+        if current not in seen:
+            seen.add(current)
+            yield current
+
+    return visit(name)
+
+
+def fingerprint(recipes: dict[str, Recipe], name: str, scale: Scale) -> str:
+    """Twelve digits that change with the recipe, with anything that it needs, and with the scale."""
+    recipe = recipes[name]
+    parts = [type(recipe).__name__, scale, recipe.fingerprint, *(fingerprint(recipes, n, scale) for n in recipe.needs)]
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:12]
+
+
+def folder_of(recipes: dict[str, Recipe], name: str, scale: Scale) -> Path:
+    """Where the artefact lives or will live."""
+    return home() / "recipes" / f"{name.replace('/', '-')}-{fingerprint(recipes, name, scale)}"
