@@ -3,9 +3,13 @@
 B batch · N tokens read at once · M tokens held · V vocabulary · d head width
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
+from tatslib.errors import UserError
+from tatslib.sampling.filters import Filters
 from tatslib.transformer.gpt import GPT
 
 
@@ -70,6 +74,32 @@ class Decoder:
         """Read one more token of each sequence, int64 (B,); logits (B, V - first_token) of the next."""
         self.positions = self.positions[-1:] + 1
         return self._read(tokens[:, None])
+
+    @torch.inference_mode()
+    def generate(self, logits: Tensor, count: int, filters: Filters, noise: Iterator[Tensor]) -> Tensor:
+        """Draw `count` tokens one after another, int64 (B, count) of the joint vocabulary.
+
+        Args:
+            logits: (B, V - first_token) of the first of them, from `prefill` or `step`.
+            count: tokens to draw; the last is not read.
+            filters: what may be drawn.
+            noise: one (B, V - first_token) for each draw, see `Filters.draw`.
+
+        Raises:
+            UserError: if any logit was not finite.
+        """
+        tokens = [filters.draw(logits, next(noise)) + self.first_token]
+        checksum = logits.sum()
+        for _ in range(count - 1):
+            logits = self.step(tokens[-1])
+            checksum = checksum + logits.sum()
+            tokens.append(filters.draw(logits, next(noise)) + self.first_token)
+        if not torch.isfinite(checksum):  # the only question to the device: a sum is finite if all that went in was
+            raise UserError(
+                "the transformer gave logits that are not finite: its weights are damaged or its numbers overflow; "
+                "load another checkpoint or use float32."
+            )
+        return torch.stack(tokens, dim=1)
 
     def _read(self, tokens: Tensor) -> Tensor:
         self.cache.open(tokens.shape[1])

@@ -66,7 +66,7 @@ def stream(
         seed: video b depends on the seed and on its number `first_video + b` alone, not on its neighbours in the
             batch; so a job can be split over machines by number. (A GPU draws other numbers than a CPU.)
         first_video: number of the first video in this batch.
-        noise: exponential noise (B, U) for each token in turn, for example a tensor (F*h*w, B, U), in place of what
+        noise: exponential noise (B, U) for each token in turn, e.g. a tensor (F*h*w, B, U) on the device of the model, in place of what
             `seed` would draw. U is the number of tokens that can be drawn: K, or V without `mask_condition_tokens`.
 
     Yields:
@@ -101,27 +101,12 @@ def _slide(
                 logits = decoder.step(context[:, -1])  # nothing has left the window yet, so the cache goes on
             else:
                 logits = decoder.prefill(torch.cat([condition, context], dim=1))
-            tokens: list[Tensor] = []
-            checksum = logits.sum()
-            for _ in range(config.frame_tokens):
-                if tokens:
-                    logits = decoder.step(tokens[-1])
-                    checksum += logits.sum()
-                tokens.append(filters.draw(logits, next(noise).to(device)) + first_token)
-            # The one question to the device in a latent frame: a sum is finite only if all that went into it was.
-            if not torch.isfinite(checksum):
-                raise UserError(
-                    f"the transformer gave logits that are not finite in latent frame {frame}: its {BROKEN}."
-                )
-            context = torch.cat([context, torch.stack(tokens, dim=1)], dim=1)[
-                :, -context_frames * config.frame_tokens :
-            ]
-        latest = context[:, -config.frame_tokens :].clone()  # outside inference mode: a tensor like any other
-        codes = (latest - config.condition_codes).clamp_(min=0)  # the clamp acts where condition tokens may be drawn
+            latest = decoder.generate(logits, config.frame_tokens, filters, noise)  # (B, h*w)
+            context = torch.cat([context, latest], dim=1)[:, -(context_frames * config.frame_tokens) :]
+        # Subtracted outside inference mode, so that the caller gets a tensor like any other. The clamp acts only where
+        # condition tokens may be drawn.
+        codes = (latest - config.condition_codes).clamp_(min=0)
         yield rearrange(codes, "B (h w) -> B h w", h=config.latent_shape[1])
-
-
-BROKEN = "weights are damaged or its numbers overflow; load another checkpoint or use float32"
 
 
 def seeded_noise(

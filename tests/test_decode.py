@@ -1,0 +1,76 @@
+"""The decoder: cached steps equal the whole masked forward pass, in buffers that never move."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tatslib.randomness import torch_generator
+from tatslib.sampling.decode import Decoder, KVCache
+from tatslib.transformer.gpt import GPT, GPTConfig
+from tatslib.transformer.masks import causal_mask
+
+
+def lively_gpt(config: GPTConfig, seed: int = 0) -> GPT:
+    """A GPT in double precision with weights large enough that every token and position matters."""
+    gpt = GPT(config).double().eval()
+    generator = torch_generator(seed, "test weights")
+    with torch.no_grad():
+        for parameter in gpt.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.4)
+    return gpt
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    layers=st.integers(1, 3),
+    heads=st.integers(1, 3),
+    length=st.integers(2, 24),
+    batch=st.integers(1, 3),
+    condition_codes=st.integers(0, 4),
+    data=st.data(),
+)
+def test_cached_logits_equal_the_naive_masked_forward(
+    layers: int, heads: int, length: int, batch: int, condition_codes: int, data: st.DataObject
+) -> None:
+    config = GPTConfig(
+        codes=9,
+        condition_codes=condition_codes,
+        latent_shape=(length, 1, 1),
+        layers=layers,
+        heads=heads,
+        width=6 * heads,
+    )
+    gpt = lively_gpt(config)
+    tokens = torch.randint(config.vocabulary, (batch, length), generator=torch_generator(length, "test tokens"))
+    prefix = data.draw(st.integers(1, length))
+    with torch.no_grad():
+        naive = gpt(tokens, causal_mask(length))[:, :, condition_codes:]
+    decoder = Decoder(gpt, batch, first_token=condition_codes)
+    decoder.prefill(tokens.flip(1)[:, : length // 2 + 1])  # an earlier sequence must leave no trace
+    cached = [decoder.prefill(tokens[:, :prefix])]
+    cached += [decoder.step(token) for token in tokens[:, prefix:].unbind(1)]
+    torch.testing.assert_close(torch.stack(cached, dim=1), naive[:, prefix - 1 :], atol=1e-10, rtol=1e-10)
+
+
+def test_tokens_may_be_read_in_any_order_as_long_as_each_brings_its_position() -> None:
+    gpt = lively_gpt(GPTConfig(codes=9, latent_shape=(8, 1, 1), layers=2, heads=2, width=8))
+    tokens = torch.randint(9, (1, 8), generator=torch_generator(0, "test"))
+    everything = torch.ones(8, 8, dtype=torch.bool)
+    order = torch.tensor([0, 6, 7, 3, 1, 2, 5, 4])
+    cache = KVCache(gpt, batch=1, capacity=8)
+    cache.open(8)
+    with torch.no_grad():
+        shuffled = gpt.hidden(tokens[:, order], order, everything, cache)
+        torch.testing.assert_close(shuffled, gpt.hidden(tokens, torch.arange(8), everything)[:, order])
+
+
+def test_the_buffers_are_allocated_once() -> None:
+    gpt = lively_gpt(GPTConfig(codes=9, latent_shape=(8, 1, 1), layers=2, heads=2, width=8))
+    decoder = Decoder(gpt, batch=2)
+    places = [buffer.data_ptr() for buffer in decoder.cache.keys + decoder.cache.values]
+    for _ in range(2):
+        decoder.prefill(torch.zeros(2, 3, dtype=torch.int64))
+        for _ in range(5):
+            decoder.step(torch.ones(2, dtype=torch.int64))
+    assert places == [buffer.data_ptr() for buffer in decoder.cache.keys + decoder.cache.values]
+    assert decoder.cache.keys[0].shape == (2, 2, 8, 4)
