@@ -164,6 +164,7 @@ def write_video(
     fps: float = 25,
     quality: int | None = None,
     stem: str | None = None,
+    first: int = 1,
 ) -> None:
     """Write a video; the suffix decides how: `.mp4` h264, `.avi` mpeg4, no suffix a folder of JPEG images.
 
@@ -177,6 +178,7 @@ def write_video(
         quality: the codec's own scale. mp4: crf, 0 (best) to 51, default 18. avi: quantiser scale, 1 (best) to 31,
             default 3. Folder: JPEG quality, up to 100 (best), default 95.
         stem: how the images of a folder are called: `<stem>_00000001.jpg`, default `<folder>_frames`.
+        first: number of the first image of a folder.
 
     Raises:
         UserError: for another suffix, no frames, frames of changing or odd size, or a folder that exists.
@@ -190,7 +192,7 @@ def write_video(
         scale = 3 if quality is None else quality
         _encode(path, frames, fps, "mpeg4", {"flags": "+qscale", "global_quality": str(scale * LAMBDA_PER_QSCALE)}, {})
     elif path.suffix == "":
-        _write_folder(path, frames, 95 if quality is None else quality, stem or f"{path.name}_frames")
+        _write_folder(path, frames, 95 if quality is None else quality, stem or f"{path.name}_frames", first)
     else:
         raise UserError(f"{path} cannot be written: use .mp4 (h264), .avi (mpeg4) or no suffix (a folder of images).")
 
@@ -237,15 +239,14 @@ def _encode(
         container.mux(stream.encode(None))  # what the encoder still holds back
 
 
-def _write_folder(path: Path, frames: Iterable[Video], quality: int, stem: str) -> None:
+def _write_folder(path: Path, frames: Iterable[Video], quality: int, stem: str, first: int) -> None:
     if path.exists():
         raise UserError(f"{path} exists already: remove it or write somewhere else.")
     with replacing(path) as temporary:
         temporary.mkdir()
-        number = 0
-        for number, frame in enumerate(frames, start=1):
+        for number, frame in enumerate(frames, start=first):
             Image.fromarray(frame).save(temporary / f"{stem}_{number:08d}.jpg", quality=quality)
-        if number == 0:
+        if not any(temporary.iterdir()):
             raise UserError(f"{path} was not written: there are no frames.")
 
 
