@@ -91,7 +91,7 @@ class PaddedConv3d(nn.Module):
 
 
 class PaddedConvTranspose3d(nn.Module):
-    """A transposed convolution that multiplies T, H, W by its stride exactly.
+    """A transposed convolution that multiplies T, H, W by its stride exactly (kernel 4, or any kernel at stride 1).
 
     The *input* is padded by kernel - stride; trimming kernel - 1 from each side of the output then leaves only
     entries that saw as many inputs as the ones in the middle, so its borders follow the padding mode as well.

@@ -22,7 +22,7 @@ def table(request: pytest.FixtureRequest) -> Any:
         print("\n" + "\n".join(rows))
 
 
-def recorded_candidates(tensors: dict[str, Tensor], codes: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+def recorded_draws(tensors: dict[str, Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
     """The permutations and noises that the reference drew, in its order."""
     call = 0
     while f"in/draw_randperm_{call}" in tensors:
@@ -49,7 +49,7 @@ def test_codebook_equals_the_released_one_through_three_steps(name: str, table: 
         restart_below_count=None if config["no_random_restart"] else config["restart_thres"],
         restart_statistics=False,
     )
-    draws = recorded_candidates(tensors, codes)
+    draws = recorded_draws(tensors)
     if config["need_init"]:
         book.initialise(pick(tensors["in/z0"], codes, *next(draws)))
     else:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tatslib.vqgan.official import rename_state
+from tatslib.vqgan.official import released_names, rename_key, rename_state
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
 from tests.parity.fixtures import FOLDER, load, names_of_kind
 
@@ -35,6 +35,14 @@ def config_of(args: dict[str, Any]) -> VQGANConfig:
 
 def largest_error(actual: Tensor, expected: Tensor) -> float:
     return (actual - expected).abs().max().item()
+
+
+def released_state(vqgan: VQGAN) -> dict[str, Tensor]:
+    """Our tensors under the released names."""
+    theirs = {ours: name for name, ours in released_names(len(vqgan.config.strides)).items()}
+    state = vqgan.state_dict()
+    del state["codebook.initialised"]
+    return {rename_key(key, theirs): value for key, value in state.items()}
 
 
 def hash_weights() -> ModuleType:
@@ -97,7 +105,7 @@ def test_vqgan_equals_the_released_one_at_the_papers_size(name: str, table: list
     meta, tensors = load(name)
     config, hashes = meta["config"], hash_weights()
     vqgan = VQGAN(config_of(config["args"])).eval()
-    theirs = hashes.hash_state(released_shapes(vqgan), config["weight_seed"])
+    theirs = hashes.hash_state(released_state(vqgan), config["weight_seed"])
     basis = hashes.hash_tensor((config["args"]["n_codes"], 8), config["codebook_seed"], -1, 1)
     theirs["codebook.embeddings"] = basis @ tensors["in/codebook_basis"] + tensors["in/codebook_shift"]
     vqgan.load_state_dict(rename_state(theirs))
@@ -126,26 +134,3 @@ def test_vqgan_equals_the_released_one_at_the_papers_size(name: str, table: list
             value, tensors[f"out/{key}"], atol=meta["tolerance"]["atol"], rtol=meta["tolerance"]["rtol"]
         )
     assert wrong == 0
-
-
-def released_shapes(vqgan: VQGAN) -> dict[str, Tensor]:
-    """Our tensors under the released names: `rename_state` run backwards over every name it knows."""
-    levels = len(vqgan.config.strides)
-    convolutions = ["encoder.conv_first.conv", "decoder.conv_last.conv", "pre_vq_conv.conv", "post_vq_conv.conv"]
-    norms = ["encoder.final_block.0", "decoder.final_block.0"]
-    for level in range(levels):
-        convolutions += [f"encoder.conv_blocks.{level}.down.conv", f"decoder.conv_blocks.{level}.up.convt"]
-        for block in ("encoder.{}.res", "decoder.{}.res1", "decoder.{}.res2"):
-            side, rest = block.split(".{}.")
-            prefix = f"{side}.conv_blocks.{level}.{rest}"
-            convolutions += [f"{prefix}.conv1.conv", f"{prefix}.conv2.conv"]
-            norms += [f"{prefix}.norm1", f"{prefix}.norm2"]
-    statistics = ("running_mean", "running_var", "num_batches_tracked") if vqgan.config.norm == "batch" else ()
-    names = [f"{c}.{p}" for c in convolutions for p in ("weight", "bias")]
-    names += [f"{n}.{p}" for n in norms for p in ("weight", "bias", *statistics)]
-    names += ["codebook.embeddings", "codebook.N", "codebook.z_avg"]
-    ours = vqgan.state_dict()
-    # one at a time would lose the number of levels, so the names travel as values
-    renamed = rename_state(dict.fromkeys(names, torch.empty(0)))
-    renamed.pop("codebook.initialised")
-    return {theirs: ours[mine] for theirs, mine in zip(names, renamed, strict=True)}
