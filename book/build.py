@@ -1,0 +1,66 @@
+"""Render the book into book/_build/html, with warnings as errors, and print where it is.
+
+    build.py --chapters notebooks                 from the outputs that are stored in the repository
+    build.py --chapters book/_build/notebooks     from the runs of this machine
+
+The renderer is given a copy of the sources whose root stands for the repository's root, so that the addresses behind
+the Colab buttons are right, and whose chapters are the ones asked for.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK = ROOT / "book"
+SOURCE = BOOK / "_build" / "source"
+HTML = BOOK / "_build" / "html"
+
+
+def pages() -> list[str]:
+    """What the table of contents names, in its order."""
+    contents = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    return [contents["root"], *(chapter["file"] for part in contents["parts"] for chapter in part["chapters"])]
+
+
+def lay_out(chapters: Path) -> None:
+    """Fill `SOURCE` afresh."""
+    for folder in (SOURCE, HTML, BOOK / "_build" / ".doctrees"):
+        shutil.rmtree(folder, ignore_errors=True)
+    (SOURCE / "notebooks").mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml", "references.bib"):
+        shutil.copy(BOOK / name, SOURCE / name)
+    for name in ("_static", "_ext"):
+        shutil.copytree(BOOK / name, SOURCE / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for page in pages():
+        if page.startswith("notebooks/"):
+            chapter = chapters / f"{Path(page).name}.ipynb"
+            if not chapter.exists():
+                sys.exit(f"{chapter} does not exist: run book/run_chapters.py first.")
+            shutil.copy(chapter, SOURCE / "notebooks")
+        else:
+            shutil.copy(BOOK / f"{page}.md", SOURCE)
+
+
+def main() -> None:
+    """Lay out, render, say where."""
+    parser = argparse.ArgumentParser(description="Render the book.")
+    parser.add_argument("--chapters", type=Path, required=True, help="folder with the executed notebooks")
+    lay_out(ROOT / parser.parse_args().chapters)
+    # The renderer numbers nothing from the clock, but asks git and the time zone; give it the same answers everywhere.
+    environment = os.environ | {"TZ": "UTC", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(SOURCE), "--path-output", str(BOOK)]
+    strict = ["-W", "-n", "--keep-going", "-q"]
+    done = subprocess.run([*command, *strict], env=environment, check=False, capture_output=True, text=True)
+    if done.returncode or not (HTML / "index.html").exists():
+        sys.exit(f"{done.stdout}\n{done.stderr}\nThe book was not rendered, see above.")
+    print(f"The book: {HTML / 'index.html'}")
+
+
+if __name__ == "__main__":
+    main()
