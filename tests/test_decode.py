@@ -1,9 +1,13 @@
 """The decoder: cached steps equal the whole masked forward pass, in buffers that never move."""
 
+import copy
+
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
 from tatslib.sampling.decode import Decoder, KVCache
 from tatslib.transformer.gpt import GPT, GPTConfig
@@ -62,6 +66,30 @@ def test_tokens_may_be_read_in_any_order_as_long_as_each_brings_its_position() -
     with torch.no_grad():
         shuffled = gpt.hidden(tokens[:, order], order, everything, cache)
         torch.testing.assert_close(shuffled, gpt.hidden(tokens, torch.arange(8), everything)[:, order])
+
+
+@pytest.mark.parametrize("autocast", [True, False])
+def test_reduced_precision_stays_near_and_gives_full_precision_logits(autocast: bool) -> None:
+    gpt = GPT(GPTConfig(codes=9, latent_shape=(8, 1, 1), layers=2, heads=2, width=8)).eval()
+    tokens = torch.randint(9, (2, 6), generator=torch_generator(0, "test"))
+    with torch.no_grad():
+        exact = gpt(tokens)[:, -1]
+        small = gpt if autocast else copy.deepcopy(gpt).bfloat16()
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            decoder = Decoder(small, batch=2)
+            decoder.prefill(tokens[:, :5])
+            logits = decoder.step(tokens[:, 5])
+    assert decoder.cache.keys[0].dtype == torch.bfloat16 and logits.dtype == torch.float32
+    torch.testing.assert_close(logits, exact, atol=0.02, rtol=0)
+
+
+def test_reading_past_the_block_ends_in_a_sentence() -> None:
+    decoder = Decoder(lively_gpt(GPTConfig(codes=9, latent_shape=(4, 1, 1), layers=1, heads=1, width=4)), batch=1)
+    with pytest.raises(UserError, match="5 tokens do not fit a window of 4"):
+        decoder.prefill(torch.zeros(1, 5, dtype=torch.int64))
+    decoder.prefill(torch.zeros(1, 4, dtype=torch.int64))
+    with pytest.raises(UserError, match="5 tokens do not fit a window of 4"):
+        decoder.step(torch.zeros(1, dtype=torch.int64))
 
 
 def test_the_buffers_are_allocated_once() -> None:

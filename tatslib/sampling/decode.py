@@ -21,11 +21,13 @@ class KVCache:
     """
 
     def __init__(self, model: GPT, batch: int, capacity: int) -> None:
-        heads, weight = model.config.heads, model.head.weight
+        heads, dtype, device = model.config.heads, model.head.weight.dtype, model.head.weight.device
+        if torch.is_autocast_enabled(device.type):
+            dtype = torch.get_autocast_dtype(device.type)
         shape = (batch, heads, capacity, model.config.width // heads)
-        self.keys = [torch.zeros(shape, dtype=weight.dtype, device=weight.device) for _ in model.blocks]
+        self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in model.blocks]
         self.values = [torch.zeros_like(buffer) for buffer in self.keys]
-        self.slots = torch.empty(0, dtype=torch.int64, device=weight.device)
+        self.slots = torch.empty(0, dtype=torch.int64, device=device)
         self.held = 0
 
     def clear(self) -> None:
@@ -33,7 +35,12 @@ class KVCache:
         self.held = 0
 
     def open(self, count: int) -> None:
-        """Make the next `count` slots those that `extend` writes, in every layer."""
+        """Make the next `count` slots those that `extend` writes, in every layer; a UserError if there are fewer."""
+        capacity = self.keys[0].shape[2]
+        if self.held + count > capacity:
+            raise UserError(
+                f"{self.held + count} tokens do not fit a window of {capacity}; start again with `prefill`."
+            )
         self.slots = torch.arange(self.held, self.held + count, device=self.slots.device)
         self.held += count
 
@@ -48,6 +55,7 @@ class Decoder:
     """Reads a prefix, then single tokens, and gives the logits of what comes next: the released GPT, remembered.
 
     `first_token` cuts the logits to the vocabulary from that token on; the video codes begin at condition_codes.
+    Logits are float32, or float64 from a model in float64.
     Nothing is allocated per step but activations, and nothing waits for the device.
     """
 
@@ -71,7 +79,11 @@ class Decoder:
 
     @torch.inference_mode()
     def step(self, tokens: Tensor) -> Tensor:
-        """Read one more token of each sequence, int64 (B,); logits (B, V - first_token) of the next."""
+        """Read one more token of each sequence, int64 (B,); logits (B, V - first_token) of the next.
+
+        Raises:
+            UserError: if the block is full.
+        """
         self.positions = self.positions[-1:] + 1
         return self._read(tokens[:, None])
 
@@ -104,4 +116,5 @@ class Decoder:
     def _read(self, tokens: Tensor) -> Tensor:
         self.cache.open(tokens.shape[1])
         x = self.model.hidden(tokens, self.positions, cache=self.cache)  # (B, N, D)
-        return self.model.logits(x[:, -1], self.first_token)
+        logits = self.model.logits(x[:, -1], self.first_token)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))  # top-p adds up thousands of small numbers

@@ -66,8 +66,9 @@ def stream(
         seed: video b depends on the seed and on its number `first_video + b` alone, not on its neighbours in the
             batch; so a job can be split over machines by number. (A GPU draws other numbers than a CPU.)
         first_video: number of the first video in this batch.
-        noise: exponential noise (B, U) for each token in turn, e.g. a tensor (F*h*w, B, U) on the device of the model, in place of what
-            `seed` would draw. U is the number of tokens that can be drawn: K, or V without `mask_condition_tokens`.
+        noise: exponential noise (B, U) for each token in turn, for example a tensor (F*h*w, B, U) on the model's
+            device, in place of what `seed` would draw. U is the number of tokens that can be drawn: K, or V without
+            `mask_condition_tokens`.
 
     Yields:
         int64 (B, h, w) video codes, without the offset of the condition vocabulary.
