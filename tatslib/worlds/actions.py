@@ -185,7 +185,7 @@ def write(
     folder: str | Path,
     *,
     groups: int = 25,
-    mean_frames: int = 110,
+    mean_frames: int = 130,
     size: int = 64,
     seed: int = 0,
     fps: float = 25,
@@ -197,7 +197,8 @@ def write(
     `UCF-101/<Class>/v_<Class>_gXX_cYY.avi` (mpeg4, four thirds as wide as high) beside `ucfTrainTestlist/` with
     `classInd.txt` and, for each of three folds, `trainlist0F.txt` and `testlist0F.txt`. As there, 7 of 25 groups are
     the test groups of a fold (1-7, 8-14 and 15-21), a group has its own colours, and lengths vary widely: each class
-    has its own mean, and single videos are up to four times as long.
+    has its own mean, and single videos are up to four times as long. None is shorter than 80 frames by default, the
+    length of a toy clip with the real frames around it that `valid` padding asks for.
 
     Args:
         folder: where to write; must not hold a UCF-101 folder yet.
@@ -229,11 +230,11 @@ def _clips(groups: int, mean_frames: int, seed: int) -> Iterator[tuple[str, int,
     """Name, seed, look and length of every video of the collection."""
     rng = numpy_generator(seed, "worlds/actions/collection")
     for action in CLASSES:
-        class_mean = mean_frames * rng.uniform(0.75, 1.25)
+        class_mean = mean_frames * rng.uniform(0.8, 1.2)
         for group in range(1, groups + 1):
             look = int(rng.integers(2**31))
             for clip in range(1, 2 + int(rng.integers(2))):
-                length = int(np.clip(class_mean * rng.lognormal(-0.08, 0.4), 40, 4 * mean_frames))
+                length = int(np.clip(class_mean * rng.lognormal(-0.08, 0.4), 0.62 * mean_frames, 4 * mean_frames))
                 yield f"{action}/v_{action}_g{group:02d}_c{clip:02d}.avi", int(rng.integers(2**31)), look, length
 
 

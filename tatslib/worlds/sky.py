@@ -145,7 +145,7 @@ def write(
 
     `sky_train/<video>/<video>_<part>/<video>_frames_00000001.jpg`, and `sky_test` alike. As there, a long video is cut
     into one to three parts, the numbers go on counting through the parts with gaps between them, pictures are 16:9,
-    and parts differ widely in length, some too short for any clip.
+    and parts differ widely in length.
 
     Args:
         folder: where to write; must not hold these folders yet.
@@ -161,14 +161,14 @@ def write(
             raise UserError(f"{folder / split} exists already: remove it or write somewhere else.")
     width = 2 * round(size * 8 / 9)
     rng = numpy_generator(seed, "worlds/sky/collection")
-    for split, count in (("sky_train", train), ("sky_test", test)):
-        parts = list(_parts(rng, count, mean_frames))
-        with replacing(folder / split) as videos:
-            for video, part, video_seed, numbers in progress(parts, f"writing {split}", unit="part"):
-                pieces = (numbers[start : start + 16] for start in range(0, len(numbers), 16))
-                frames = (frame for piece in pieces for frame in render(video_seed, piece, size, width=width))
-                path = videos / video / f"{video}_{part}"
-                write_video(path, frames, stem=f"{video}_frames", first=numbers[0])
+    with replacing(folder / "sky_train") as train_folder, replacing(folder / "sky_test") as test_folder:
+        parts = [(train_folder, *part) for part in _parts(rng, train, mean_frames)]
+        parts += [(test_folder, *part) for part in _parts(rng, test, mean_frames)]
+        for split, video, part, video_seed, numbers in progress(parts, "writing the sky world", unit="part"):
+            pieces = (numbers[start : start + 16] for start in range(0, len(numbers), 16))
+            frames = (frame for piece in pieces for frame in render(video_seed, piece, size, width=width))
+            path = split / video / f"{video}_{part}"
+            write_video(path, frames, stem=f"{video}_frames", first=numbers[0])
     return folder
 
 
@@ -178,6 +178,6 @@ def _parts(rng: np.random.Generator, videos: int, mean_frames: int) -> Iterator[
     for _ in range(videos):
         name, video_seed, first = "".join(rng.choice(letters, 11)), int(rng.integers(2**31)), 1
         for part in range(1, 2 + int(rng.integers(3))):
-            length = int(np.clip(mean_frames * rng.lognormal(-0.18, 0.6), 8, 5 * mean_frames))
+            length = int(np.clip(mean_frames * rng.lognormal(-0.18, 0.6), mean_frames // 4, 5 * mean_frames))
             yield name, part, video_seed, range(first, first + length)
             first += length + int(rng.integers(20, 200))

@@ -1,0 +1,63 @@
+"""UCF-101: 13,320 videos of 101 actions (paper B.1), read as the official archives unpack; also the actions world."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from tatslib.datasets.clips import ClipDataset
+from tatslib.datasets.layout import contents, find_folder
+from tatslib.errors import UserError
+
+
+def ucf101(
+    root: str | Path, split: Literal["train", "test"] = "train", fold: Literal[1, 2, 3] = 1, **options: Any
+) -> ClipDataset:
+    """Clips of one split of UCF-101, labelled by the official class numbers (from 0 on).
+
+    The released code takes the classes from folder names and leaves splits to the user; here the official lists decide.
+
+    Args:
+        root: the folder that holds `UCF-101/<Class>/v_<Class>_gXX_cYY.avi` and `ucfTrainTestlist/`, or the folder
+            `UCF-101` itself with the lists beside it or in it.
+        split: "train" or "test" (the paper trains on the 9,537 videos of the train split of fold 1).
+        fold: which of the three official splits.
+        options: of `ClipDataset`: length, stride, resolution, position, seed, antialias, cache, workers.
+
+    Raises:
+        UserError: if folders, lists or all videos are missing, or the lists name an unknown class.
+    """
+    root = Path(root)
+    if split not in ("train", "test") or fold not in (1, 2, 3):
+        raise UserError(f'UCF-101 has splits "train" and "test" and folds 1, 2 and 3, got {split!r} and {fold!r}.')
+    lists = find_folder(
+        [root / "ucfTrainTestlist", root.parent / "ucfTrainTestlist"], "The split lists of UCF-101 (ucfTrainTestlist)"
+    )
+    videos = find_folder([root / "UCF-101", root] if root.name != "UCF-101" else [root], "The videos of UCF-101")
+    classes = _classes(lists / "classInd.txt")
+    numbers = {name: index for index, name in enumerate(classes)}
+    source = lists / f"{split}list0{fold}.txt"
+    names = [line.split()[0] for line in _lines(source)]  # train lists carry a label after the name, test lists do not
+    for name in names:
+        if name.partition("/")[0] not in numbers:
+            raise UserError(f"{source} lists {name}, but {lists / 'classInd.txt'} knows no such class.")
+    if not any((videos / name).exists() for name in names):
+        raise UserError(f"No video of {source} is there: looked for {videos / names[0]}; {contents(videos)}.")
+    labels = [numbers[name.partition("/")[0]] for name in names]
+    return ClipDataset([videos / name for name in names], labels, classes, **options)
+
+
+def _classes(path: Path) -> list[str]:
+    """Class names in the order of their official numbers."""
+    numbered = [line.split() for line in _lines(path)]
+    if any(len(pair) != 2 or not pair[0].isdecimal() for pair in numbered):
+        raise UserError(f"{path} is not a class list: its lines should read like `1 ApplyEyeMakeup`.")
+    return [name for _, name in sorted(numbered, key=lambda pair: int(pair[0]))]
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines that are not empty; the official lists have Windows line ends."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing; {contents(path.parent)}.")
+    lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    if not lines:
+        raise UserError(f"{path} is empty.")
+    return lines
