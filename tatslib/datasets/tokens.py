@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tatslib.config import Config
 from tatslib.errors import UserError
+from tatslib.files import replacing
 from tatslib.randomness import torch_generator
 
 
@@ -41,7 +42,9 @@ class TokenClips:
         """
         index_path, path = folder / "index.json", folder / "tokens.safetensors"
         if not (index_path.is_file() and path.is_file()):
-            raise UserError(f"{folder} holds no token set (index.json and tokens.safetensors): run `tats tokenize` first.")
+            raise UserError(
+                f"{folder} holds no token set (index.json and tokens.safetensors): run `tats tokenize` first."
+            )
         index = TokenIndex.from_json(index_path.read_text(), source=index_path)
         try:
             tensors = load_file(path)
@@ -54,12 +57,10 @@ class TokenClips:
 
     def write(self, folder: Path) -> None:
         """Write the token set; the index comes last, so that its presence means complete."""
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / ".tokens.tmp"
-        save_file({"tokens": self.tokens.to(torch.int32), "labels": self.labels}, temporary)
-        temporary.replace(folder / "tokens.safetensors")
-        temporary.write_text(self.index.to_json())
-        temporary.replace(folder / "index.json")
+        with replacing(folder / "tokens.safetensors") as temporary:
+            save_file({"tokens": self.tokens.to(torch.int32), "labels": self.labels}, temporary)
+        with replacing(folder / "index.json") as temporary:
+            temporary.write_text(self.index.to_json())
 
     def __len__(self) -> int:
         """How many clips there are."""
@@ -73,7 +74,9 @@ class TokenClips:
         positions = torch.arange(step * size, (step + 1) * size)
         epochs, places = positions // len(self), positions % len(self)
         orders = {epoch: self.order(epoch) for epoch in epochs.unique().tolist()}
-        rows = torch.stack([orders[epoch][place] for epoch, place in zip(epochs.tolist(), places.tolist(), strict=True)])
+        rows = torch.stack(
+            [orders[epoch][place] for epoch, place in zip(epochs.tolist(), places.tolist(), strict=True)]
+        )
         return self.tokens[rows].long(), self.labels[rows]
 
     def order(self, epoch: int) -> Tensor:

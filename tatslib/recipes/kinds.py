@@ -1,6 +1,7 @@
 """The kinds of artefacts: what each recipe needs, how it is built, and what loading it gives."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,13 @@ from tatslib.datasets.tokens import TokenClips
 from tatslib.datasets.ucf101 import ucf101
 from tatslib.training.checkpoint import load_model, read_config
 from tatslib.training.device import default_device
-from tatslib.training.train_transformer import TransformerTraining, evaluate_transformer, tokenize, train_transformer
+from tatslib.training.train_transformer import (
+    TransformerTraining,
+    evaluate_transformer,
+    gpt_config,
+    tokenize,
+    train_transformer,
+)
 from tatslib.training.train_vqgan import VQGANTraining, evaluate_vqgan, train_vqgan
 from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
@@ -90,6 +97,7 @@ class VideosRecipe(Recipe):
 
     def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
         """Render and encode; all over again if it was cut off, which takes seconds."""
+        shutil.rmtree(folder, ignore_errors=True)
         write = actions.write if self.world == "actions" else sky.write
         write(folder, seed=self.seed)
         return {"files": sum(path.is_file() for path in folder.rglob("*.*"))}
@@ -167,15 +175,7 @@ class TransformerRecipe(Recipe):
     def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
         """Train on the train split, measure on the test split."""
         tokens: Tokens = needs[self.tokens]
-        index = tokens.train.index
-        config = GPTConfig(
-            codes=index.codes,
-            condition_codes=max(1, len(index.classes)),  # without classes: a start token of its own
-            latent_shape=index.latent_shape,
-            layers=self.layers,
-            heads=self.heads,
-            width=self.width,
-        )
+        config = gpt_config(tokens.train.index, self.layers, self.heads, self.width)
         gpt = train_transformer(config, self.training, tokens.train, folder, device=default_device(), label=folder.name)
         return {"nll": evaluate_transformer(gpt, tokens.test)}
 

@@ -174,8 +174,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"There is no weight file {path}.")
     with path.open("rb") as file:
-        head = file.read(2)
-    if head == b"PK" or head[:1] == b"\x80":
+        head = file.read(9)  # safetensors: eight bytes of length, then JSON
+    if head[8:] != b"{" and (head[:2] == b"PK" or head[:1] == b"\x80"):
         raise UserError(
             f"{path} is a pickle, not safetensors: it is refused and nothing in it was executed, because a pickle can "
             "run any code when it is opened. Ask for safetensors, or convert it where you trust its source."

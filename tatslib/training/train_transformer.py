@@ -57,8 +57,20 @@ class TransformerTask:
         """One step on the token batch of `step`."""
         tokens, labels = self.data.batch(step, self.training.batch)
         condition = condition_tokens(self.gpt.config, labels)
-        with autocast(self.training.device, self.device):
+        with autocast(self.training.precision, self.device):
             yield "gpt", self.gpt.loss(condition.to(self.device), tokens.to(self.device))
+
+
+def gpt_config(index: TokenIndex, layers: int, heads: int, width: int) -> GPTConfig:
+    """The transformer for a token set: one condition token, the class, or a start token where there are no classes."""
+    return GPTConfig(
+        codes=index.codes,
+        condition_codes=max(1, len(index.classes)),
+        latent_shape=index.latent_shape,
+        layers=layers,
+        heads=heads,
+        width=width,
+    )
 
 
 def condition_tokens(config: GPTConfig, labels: Tensor) -> Tensor:

@@ -1,0 +1,251 @@
+"""The command line: `tats data | train | tokenize | sample | recipes | bench`. Thin: each command is one call.
+
+Mistakes come back as one sentence on stderr and exit status 2; Ctrl-C as 130.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Literal
+
+import torch
+import tyro
+from pydantic import ValidationError
+from tyro.extras import SubcommandApp
+
+from tatslib import recipes
+from tatslib.config import explain
+from tatslib.datasets.benchmark import bench_data
+from tatslib.datasets.clips import ClipDataset
+from tatslib.datasets.sky_timelapse import sky_timelapse
+from tatslib.datasets.tokens import TokenClips
+from tatslib.datasets.ucf101 import ucf101
+from tatslib.errors import UserError
+from tatslib.sampling.filters import Filters
+from tatslib.sampling.sliding_window import sample as sample_tokens
+from tatslib.training.checkpoint import load_model, read_config
+from tatslib.training.device import default_device
+from tatslib.training.loop import Interrupted
+from tatslib.training.presets import PRESETS, Scale
+from tatslib.training.train_transformer import gpt_config, tokenize, train_transformer
+from tatslib.training.train_vqgan import evaluate_vqgan, train_vqgan
+from tatslib.transformer.gpt import GPT, GPTConfig
+from tatslib.videos import to_uint8, write_video
+from tatslib.vqgan.padding import Mode
+from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
+from tatslib.worlds import actions, sky
+
+World = Literal["actions", "sky"]
+DataSet = Literal["ucf101", "sky"]
+Positional = tyro.conf.Positional
+
+app, data, train, recipe, bench = (SubcommandApp() for _ in range(5))
+app.command(data, name="data", help="Make the toy worlds.")
+app.command(train, name="train", help="Train a VQGAN or a transformer.")
+app.command(recipe, name="recipes", help="Say what an artefact would cost, or build it.")
+app.command(bench, name="bench", help="Measure speed.")
+
+
+@data.command(name="make")
+def data_make(world: Positional[World], out: Path, seed: int = 0, size: int = 64) -> None:
+    """Write a procedural world as real video files in the layout of the data set that it stands for.
+
+    Args:
+        world: actions stands for UCF-101, sky for Sky Time-lapse.
+        out: folder to write to.
+        seed: which videos.
+        size: height of the videos in pixels.
+    """
+    (actions.write if world == "actions" else sky.write)(out, seed=seed, size=size)
+    print(f"wrote the {world} world to {out}")
+
+
+@train.command(name="vqgan")
+def train_vqgan_command(
+    data: Path,
+    out: Path,
+    dataset: DataSet = "ucf101",
+    scale: Scale = "toy",
+    padding: Mode = "replicate",
+    steps: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Train the first stage on a folder of videos; run it again to go on after a stop.
+
+    Args:
+        data: the data set's folder, real or toy.
+        out: folder of the run: checkpoints, log, and in the end config.json and model.safetensors.
+        dataset: whose layout the folder has.
+        scale: row of the table of presets.
+        padding: of every convolution in time and space; valid means real frames in time.
+        steps: other than the preset's.
+        seed: of weights, clips and codes.
+    """
+    preset = PRESETS[scale]
+    config = VQGANConfig(**{**preset.vqgan.model_dump(), "padding": padding})
+    changes = {"seed": seed} if steps is None else {"seed": seed, "steps": steps}
+    training = type(preset.vqgan_training)(**{**preset.vqgan_training.model_dump(), **changes})
+    clips, held_out = (open_clips(dataset, data, split, config, config.forward_margins) for split in ("train", "test"))
+    vqgan = train_vqgan(config, training, clips, out, device=default_device())
+    scores = evaluate_vqgan(vqgan, held_out)
+    print(f"{out}: PSNR {scores['psnr']:.2f} dB, {scores['used_codes']:.0%} of the codes used, on held-out clips")
+
+
+@app.command(name="tokenize")
+def tokenize_command(
+    data: Path,
+    vqgan: Path,
+    out: Path,
+    dataset: DataSet = "ucf101",
+    split: Literal["train", "test"] = "train",
+    clips: int = 4096,
+) -> None:
+    """Encode clips of a data set into a token set, on which a transformer trains.
+
+    Args:
+        data: the data set's folder.
+        vqgan: folder of a trained VQGAN.
+        out: folder to write tokens.safetensors and index.json to.
+        dataset: whose layout the folder has.
+        split: which part of the data.
+        clips: how many clips to encode.
+    """
+    model = load_vqgan(vqgan)
+    source = open_clips(dataset, data, split, model.config, model.config.margins)
+    tokenize(model, source, clips, classes=source.classes).write(out)
+    print(f"wrote {clips} tokenised clips to {out}")
+
+
+@train.command(name="transformer")
+def train_transformer_command(
+    tokens: Path, out: Path, scale: Scale = "toy", steps: int | None = None, seed: int = 0
+) -> None:
+    """Train the second stage on a token set; run it again to go on after a stop.
+
+    Args:
+        tokens: a folder that `tats tokenize` wrote.
+        out: folder of the run.
+        scale: row of the table of presets.
+        steps: other than the preset's.
+        seed: of weights and order.
+    """
+    preset = PRESETS[scale]
+    changes = {"seed": seed} if steps is None else {"seed": seed, "steps": steps}
+    training = type(preset.transformer_training)(**{**preset.transformer_training.model_dump(), **changes})
+    clips = TokenClips.read(tokens, seed)
+    config = gpt_config(clips.index, preset.transformer.layers, preset.transformer.heads, preset.transformer.width)
+    train_transformer(config, training, clips, out, device=default_device())
+    print(f"{out}: trained {training.steps} steps")
+
+
+@app.command(name="sample")
+def sample_command(
+    vqgan: Path,
+    transformer: Path,
+    out: Path,
+    frames: int = 256,
+    label: int = 0,
+    context_frames: int | None = None,
+    top_k: int | None = None,
+    top_p: float | None = 0.92,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> None:
+    """Sample one video of any length with a sliding window and write it to a file.
+
+    Args:
+        vqgan: folder of a trained VQGAN.
+        transformer: folder of a transformer trained on its tokens.
+        out: the video: .mp4, .avi, or no suffix for a folder of frames.
+        frames: length of the video; rounded up to whole latent frames.
+        label: class number from 0 on, for a model that knows classes.
+        context_frames: latent frames to look back upon; absent, all that fit.
+        top_k: draw among the k likeliest tokens.
+        top_p: draw among the likeliest tokens that hold this much probability together.
+        temperature: below 1 bolder about the likely, above 1 more varied.
+        seed: which video.
+    """
+    model, gpt = load_vqgan(vqgan), GPT(read_config(transformer, GPTConfig))
+    load_model(transformer, gpt.to(default_device()))
+    if gpt.config.codes != model.config.codes:
+        raise UserError(
+            f"{transformer} speaks of {gpt.config.codes} codes, {vqgan} has {model.config.codes}: they do not belong "
+            "together."
+        )
+    filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p)
+    latent_frames = -(-frames // model.config.downsample[0])
+    tokens = sample_tokens(gpt, torch.tensor([[label]]), latent_frames, filters, context_frames, seed)
+    with torch.inference_mode():
+        write_video(out, to_uint8(model.decode(tokens)[0])[:frames])
+    print(f"wrote {frames} frames to {out}")
+
+
+@recipe.command(name="plan")
+def recipes_plan(name: Positional[str], seed: int = 0) -> None:
+    """Say what building an artefact would take.
+
+    Args:
+        name: such as actions/gpt-replicate.
+        seed: of the models.
+    """
+    print(recipes.plan(name, seed))
+
+
+@recipe.command(name="get")
+def recipes_get(name: Positional[str], seed: int = 0) -> None:
+    """Build an artefact, and all it needs, unless it is there; print its folder.
+
+    Args:
+        name: such as actions/gpt-replicate.
+        seed: of the models.
+    """
+    print(recipes.get(name, seed).folder)
+
+
+@bench.command(name="data")
+def bench_data_command(data: Path, dataset: DataSet = "ucf101", resolution: int = 128, seconds: float = 5.0) -> None:
+    """Measure clips a second, from the frame cache and from the files, beside the bare decoder.
+
+    Args:
+        data: the data set's folder.
+        dataset: whose layout the folder has.
+        resolution: height and width of the clips.
+        seconds: how long to measure each.
+    """
+    reader = ucf101 if dataset == "ucf101" else sky_timelapse
+    bench_data(reader(data, resolution=resolution), seconds)
+
+
+def open_clips(
+    dataset: DataSet, folder: Path, split: Literal["train", "test"], config: VQGANConfig, margins: tuple[int, int]
+) -> ClipDataset:
+    """Clips of a real or toy data set as a VQGAN takes them, with the real frames around that `valid` asks for."""
+    reader = ucf101 if dataset == "ucf101" else sky_timelapse
+    return reader(folder, split=split, length=config.frames + sum(margins), resolution=config.resolution)
+
+
+def load_vqgan(folder: Path) -> VQGAN:
+    """A trained VQGAN in evaluation mode, where there is a GPU on it."""
+    model = VQGAN(read_config(folder, VQGANConfig))
+    load_model(folder, model)
+    return model.to(default_device())
+
+
+def main() -> None:
+    """Run the command that was typed; a mistake that a user can mend is one sentence, without a traceback."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        app.cli(prog="tats", config=(tyro.conf.OmitArgPrefixes,))
+    except Interrupted as stop:
+        print(f"tats: {stop}", file=sys.stderr)
+        sys.exit(130)
+    except ValidationError as error:
+        print(f"tats: {explain(error)}", file=sys.stderr)
+        sys.exit(2)
+    except UserError as error:
+        print(f"tats: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
