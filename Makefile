@@ -26,23 +26,22 @@ env:  ## create or update .venv (every other target does this by itself)
 
 book: env  ## run the chapters that this machine has not run yet, render the book, print where it is
 	@$(PY) book/run_chapters.py
-	@$(PY) book/build.py --chapters book/_build/notebooks
+	@$(PY) book/render.py --chapters book/_build/notebooks
 
 serve: book  ## the same, then show it on http://localhost:8000
 	@cd book/_build/html && ../../../$(PY) -m http.server 8000 --bind 127.0.0.1
 
-test: unit chapters-test browser-test  ## unit, property and parity tests; every chapter run again; the built page in a browser
+test: unit book chapters-test page-test  ## unit and parity tests; every chapter, twice; the built page in a browser; the README
 
 unit: env
-	$(PY) -m pytest --ignore=tests/browser
+	$(PY) -m pytest -m "not slow" --ignore=tests/browser
 
 chapters-test: env
 	TATS_STATIC=1 $(PY) -m pytest $(NBVAL) -n 2 --dist loadfile notebooks
 
-browser-test: env
+page-test: env
 	@$(PY) tools/browser.py --install
-	@$(PY) book/build.py --chapters notebooks
-	$(PY) -m pytest tests/browser
+	$(PY) -m pytest tests/browser tests/test_readme.py
 
 demo: env  ## one long video at toy scale, from nothing, in under five minutes
 	.venv/bin/tats sample --help

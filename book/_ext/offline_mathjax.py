@@ -1,4 +1,4 @@
-"""MathJax from this site instead of a CDN: the one script and the fonts that the book needs, 1.6 MB of a package's 24."""
+"""MathJax from this site instead of a CDN: the one script and the fonts the book needs, out of a package of 24 MB."""
 
 import shutil
 from importlib.util import find_spec

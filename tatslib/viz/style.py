@@ -48,7 +48,9 @@ STYLE: dict[Any, Any] = {
 
 
 def subplots(rows: int = 1, columns: int = 1, width: float = 7.0, height: float = 3.0, **options: Any) -> tuple:
-    """A figure and its axes in the book's style, like `plt.subplots`, but known to no global state.
+    """A figure and its axes in the book's style; from here on whatever is drawn (legends, labels) has it too.
+
+    Unlike `plt.subplots` it registers the figure nowhere, so that it is shown once, by `show_figure`.
 
     Args:
         rows: rows of axes.
@@ -60,6 +62,6 @@ def subplots(rows: int = 1, columns: int = 1, width: float = 7.0, height: float 
     Returns:
         (figure, axes); show the figure with `show_figure`.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height))
-        return figure, figure.subplots(rows, columns, **options)
+    mpl.rcParams.update(STYLE)
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots(rows, columns, **options)

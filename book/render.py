@@ -1,7 +1,7 @@
 """Render the book into book/_build/html, with warnings as errors, and print where it is.
 
-    build.py --chapters notebooks                 from the outputs that are stored in the repository
-    build.py --chapters book/_build/notebooks     from the runs of this machine
+    render.py --chapters notebooks                 from the outputs that are stored in the repository
+    render.py --chapters book/_build/notebooks     from the runs of this machine
 
 The renderer is given a copy of the sources whose root stands for the repository's root, so that the addresses behind
 the Colab buttons are right, and whose chapters are the ones asked for.

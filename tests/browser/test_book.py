@@ -1,0 +1,212 @@
+"""The built book in a real browser: it moves, it reads, it asks nobody outside."""
+
+import functools
+import http.server
+import os
+import re
+import threading
+from collections.abc import Iterator
+
+import pytest
+import render
+from browser import NO_BROWSER, find_browser
+from chapters import COLAB
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+# Chromium on a machine without a screen, as root, and without its own traffic to the outside.
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"),
+]
+PAGES = [f"{page}.html" for page in render.pages()]
+FIRST_CHAPTER = "notebooks/00_start_here.html"
+PLAYING = "v => !v.paused && v.currentTime > 0.3"
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    assert (render.HTML / "index.html").exists(), "run `make book` first"
+    handler = functools.partial(QuietHandler, directory=str(render.HTML))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = find_browser()
+    if path is None and os.environ.get("TATS_NO_BROWSER") == "1":
+        pytest.skip("TATS_NO_BROWSER=1: the reader asked to go without the browser tests")
+    assert path is not None, NO_BROWSER
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def open_page(context: BrowserContext, site: str, complaints: list[str]) -> Page:
+    """A page that notes every script error and every request to another machine."""
+    page = context.new_page()
+    page.on("console", lambda m: complaints.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url[:100]}"))
+    page.on("response", lambda r: complaints.append(f"{r.status}: {r.url[:100]}") if r.status >= 400 else None)
+
+    def note_outside(request: object) -> None:
+        if not request.url.startswith((site, "data:", "blob:")):
+            complaints.append(f"outside: {request.url}")
+
+    page.on("request", note_outside)
+    return page
+
+
+@pytest.fixture
+def page(request, chromium: Browser, site: str) -> Iterator[Page]:
+    """A desktop page in light; a test asks for another with `with_options`."""
+    context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | getattr(request, "param", {}))
+    complaints: list[str] = []
+    yield open_page(context, site, complaints)
+    context.close()
+    assert complaints == []
+
+
+def with_options(**options: object) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("page", [options], indirect=True, ids=["-".join(options)])
+
+
+PHONE = with_options(viewport={"width": 360, "height": 740}, device_scale_factor=2, is_mobile=True, has_touch=True)
+
+
+def test_every_page_opens_without_a_complaint_and_asks_nobody_outside(page, site):
+    for name in PAGES:
+        page.goto(site + name)
+        page.wait_for_load_state("networkidle")
+        assert page.locator("h1").first.inner_text()
+
+
+@PHONE
+def test_nothing_is_wider_than_a_phone(page, site):
+    for name in PAGES:
+        page.goto(site + name)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
+        wide = page.evaluate(
+            "[...document.querySelectorAll('.bd-article figure, .bd-article svg, .bd-article video')]"
+            ".filter(e => e.getBoundingClientRect().right > 361).length"
+        )
+        assert wide == 0, name
+
+
+def test_mathematics_is_set_and_not_typed(page, site):
+    page.goto(site + "notation.html")
+    page.wait_for_selector("mjx-container mjx-math")
+    assert "\\(" not in page.locator("article").inner_text()
+
+
+@pytest.mark.parametrize("name", ["index.html", FIRST_CHAPTER])
+def test_videos_play_while_in_view_in_step_and_with_a_frame_count(page, site, name):
+    page.goto(site + name)
+    figure = page.locator(".tats-videos").first
+    figure.scroll_into_view_if_needed()
+    for video in figure.locator("video").all():
+        page.wait_for_function(PLAYING, arg=video.element_handle(), timeout=10_000)
+    assert re.fullmatch(r"frame \d+ of \d+", figure.locator("output").inner_text())
+    gaps = figure.evaluate(
+        "f => { const all = [...f.querySelectorAll('video')], n = all[0].dataset.frames;"
+        " const same = all.filter(v => v.dataset.frames === n).map(v => v.currentTime);"
+        " const gap = Math.max(...same) - Math.min(...same); return Math.min(gap, all[0].duration - gap); }"
+    )
+    assert gaps < 0.25
+    figure.get_by_role("button").click()
+    assert figure.evaluate("f => [...f.querySelectorAll('video')].every(v => v.paused)")
+    assert figure.get_by_role("button").get_attribute("aria-label") == "Play"
+
+
+def test_the_slider_of_a_player_goes_to_a_frame(page, site):
+    page.goto(site + FIRST_CHAPTER)
+    figure = page.locator(".tats-videos").first
+    figure.scroll_into_view_if_needed()
+    slider = figure.get_by_role("slider")
+    slider.focus()
+    slider.press("End")
+    last = int(slider.get_attribute("max")) + 1
+    assert figure.locator("output").inner_text() == f"frame {last} of {last}"
+    slider.press("ArrowLeft")
+    assert figure.locator("output").inner_text() == f"frame {last - 1} of {last}"
+
+
+@with_options(reduced_motion="reduce")
+def test_nothing_plays_by_itself_where_less_motion_is_asked_for(page, site):
+    page.goto(site + "index.html")
+    page.locator(".tats-videos").first.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    assert page.locator("video").evaluate_all("all => all.every(v => v.paused && v.currentTime === 0)")
+
+
+def test_the_flipbook_turns_by_keyboard_and_says_where_it_is(page, site):
+    for name in PAGES:
+        page.goto(site + name)
+        if page.locator(".tats-flipbook").count():
+            break
+    book = page.locator(".tats-flipbook").first
+    book.scroll_into_view_if_needed()
+    before, said = book.locator(".tats-page:visible").inner_html(), book.locator("output").inner_text()
+    book.get_by_role("slider").press("ArrowRight")
+    assert book.locator(".tats-page:visible").count() == 1
+    assert book.locator(".tats-page:visible").inner_html() != before
+    assert book.locator("output").inner_text() != said
+
+
+@with_options(java_script_enabled=False)
+def test_without_scripts_videos_have_controls_and_the_flipbook_is_a_picture(page, site):
+    page.goto(site + FIRST_CHAPTER)
+    assert page.locator("video").evaluate_all("all => all.every(v => v.controls && v.poster)")
+    assert page.locator(".tats-bar:visible").count() == 0
+
+
+def test_search_finds_what_the_book_says(page, site):
+    page.goto(site + "search.html?q=codebook")
+    page.wait_for_selector("ul.search li a")
+    assert "Ledger of differences" in page.locator("ul.search").inner_text()
+
+
+@with_options(color_scheme="dark")
+def test_dark_is_dark_all_through_and_can_be_switched(page, site):
+    page.goto(site + FIRST_CHAPTER)
+    brightness = "e => Math.max(...getComputedStyle(e).{}.match(/[0-9.]+/g).slice(0, 3).map(Number))"
+    assert page.locator("body").evaluate(brightness.format("backgroundColor")) < 60
+    for figure in page.locator(".tats-figure").all():
+        assert figure.evaluate(brightness.format("color")) > 180
+    # Outputs have no light box: whatever is not transparent must be dark.
+    boxes = page.locator(".cell_output, .cell_output *").evaluate_all(
+        "all => all.map(e => getComputedStyle(e).backgroundColor).filter(c => c.startsWith('rgb('))"
+    )
+    assert all(max(int(n) for n in re.findall(r"\d+", box)) < 90 for box in boxes if box), set(boxes)
+    button = page.locator("button.theme-switch-button:visible").first
+    for _ in range(3):  # auto, light, dark
+        button.click()
+        if page.locator("html").get_attribute("data-theme") == "light":
+            break
+    assert page.locator("body").evaluate(brightness.format("backgroundColor")) > 200
+
+
+def test_a_mention_of_a_figure_leads_to_it(page, site):
+    page.goto(site + FIRST_CHAPTER)
+    mention = page.locator("article p a", has_text=re.compile(r"^Figure 0\.\d+$")).first
+    anchor = mention.get_attribute("href").split("#")[1]
+    mention.click()
+    assert page.locator(f"figure#{anchor}").is_visible()
+
+
+def test_each_chapter_has_its_colab_button(page, site):
+    for name in [page_name for page_name in PAGES if page_name.startswith("notebooks/")]:
+        page.goto(site + name)
+        address = f"{COLAB}/blob/main/{name.removesuffix('.html')}.ipynb"
+        assert page.locator(f'.dropdown-launch-buttons a[href="{address}"]').count() == 1
+        assert page.locator(f'article a[href="{address}"]').count() == 1

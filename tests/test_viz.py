@@ -1,0 +1,97 @@
+import re
+
+import numpy as np
+import pytest
+
+from tatslib.errors import UserError
+from tatslib.viz import show_figure, show_flipbook, show_pictures, show_videos, subplots
+
+ALT = "a grey square that brightens from left to right"
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What would have been shown: a list of (html, plain text)."""
+    found = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, raw: found.append((data["text/html"], data["text/plain"]))
+    )
+    return found
+
+
+def video(frames: int = 16, size: int = 24) -> np.ndarray:
+    ramp = np.linspace(0, 255, size).astype(np.uint8)
+    return np.broadcast_to(ramp[None, None, :, None], (frames, size, size, 3)).copy()
+
+
+def test_a_video_carries_its_data_its_poster_and_its_description(shown):
+    show_videos({"real": video(), "sampled <1>": video()}, number="3.2", alt=ALT, caption="Look & see.")
+    html, plain = shown[0]
+    assert plain == ALT
+    assert html.count('type="video/mp4"') == html.count('poster="data:image/png;base64,') == 2
+    assert html.count("muted loop playsinline controls") == 2
+    assert 'id="fig-3-2"' in html and "<b>Figure 3.2.</b> Look &amp; see." in html
+    assert f'aria-label="sampled &lt;1&gt;: {ALT}"' in html
+    assert 'max="15"' in html
+    assert "http" not in html, "nothing may be fetched"
+
+
+def test_a_long_video_stays_small(shown):
+    noise = np.random.default_rng(0).integers(0, 256, (8, 8, 3))
+    moving = np.stack([np.roll(np.kron(noise, np.ones((16, 16, 1))), t, axis=1) for t in range(1024)]).astype(np.uint8)
+    show_videos({"": moving}, number="0.1", alt=ALT, caption="")
+    assert len(shown[0][0]) < 700_000
+
+
+def test_small_videos_are_enlarged_before_encoding_and_shown_larger(shown, monkeypatch):
+    encoded = []
+    monkeypatch.setattr("tatslib.viz.player.encode_mp4", lambda frames, fps, crf: encoded.append(frames.shape) or b"")
+    show_videos({"a": video(4, 24), "b": video(8, 24)}, number="1.1", alt=ALT, caption="")
+    assert encoded == [(4, 96, 96, 3), (8, 96, 96, 3)]
+    assert "--item:176px" in shown[0][0]
+
+
+def test_a_plot_takes_the_colour_of_its_page_and_is_the_same_each_time(shown):
+    for _ in range(2):
+        figure, axes = subplots()
+        axes.plot([1, 2, 4], label="loss")
+        axes.legend()
+        show_figure(figure, number="2.1", alt=ALT, caption="A loss.")
+    first, second = (html for html, _ in shown)
+    assert first == second
+    drawing = first[first.index("<svg") : first.index("</svg>")]
+    assert "currentColor" in drawing
+    assert "#000000" not in drawing and "#ffffff" not in drawing
+    assert f'role="img" aria-label="{ALT}"' in drawing
+
+
+def test_pictures_keep_their_pixels(shown):
+    show_pictures({"one": video()[0], "": video()[0, :, :, 0]}, number="2.2", alt=ALT, caption="", zoom=3)
+    assert shown[0][0].count('width="72"') == 2
+    assert f'alt="one: {ALT}"' in shown[0][0] and f'alt="{ALT}"' in shown[0][0]
+
+
+def test_a_flipbook_shows_one_page_and_works_without_scripts(shown):
+    figure, axes = subplots()
+    axes.plot([0, 1])
+    show_flipbook({"0": video()[0], "10": figure}, number="4.1", alt=ALT, caption="", slider="step", first=1)
+    pages = re.findall(r'<div class="tats-page" data-label="(\d+)"( hidden)?>', shown[0][0])
+    assert pages == [("0", " hidden"), ("10", "")]
+    assert 'class="tats-bar" hidden' in shown[0][0], "a slider that cannot move must not be seen"
+    assert f"step 0: {ALT}" in shown[0][0]
+
+
+@pytest.mark.parametrize("number", ["3", "3.2.1", "Figure 3.2", ""])
+def test_a_figure_needs_a_number_that_can_be_linked_to(shown, number):
+    with pytest.raises(UserError, match="a figure number looks like"):
+        show_pictures({"": video()[0]}, number=number, alt=ALT, caption="")
+
+
+def test_a_figure_needs_a_description(shown):
+    with pytest.raises(UserError, match="for those who cannot see it"):
+        show_pictures({"": video()[0]}, number="1.1", alt="plot", caption="")
+
+
+def test_there_must_be_a_video_to_show(shown):
+    with pytest.raises(UserError, match=r"figure 1\.1 has no video"):
+        show_videos({}, number="1.1", alt=ALT, caption="")
