@@ -55,13 +55,17 @@ def open_page(context: BrowserContext, site: str, complaints: list[str]) -> Page
     page = context.new_page()
     page.on("console", lambda m: complaints.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
-    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url[:100]}"))
     page.on("response", lambda r: complaints.append(f"{r.status}: {r.url[:100]}") if r.status >= 400 else None)
+
+    def note_failure(request: object) -> None:
+        if "ERR_ABORTED" not in (request.failure or ""):  # what the browser itself gave up, as when leaving a page
+            complaints.append(f"failed: {request.url[:100]}")
 
     def note_outside(request: object) -> None:
         if not request.url.startswith((site, "data:", "blob:")):
             complaints.append(f"outside: {request.url}")
 
+    page.on("requestfailed", note_failure)
     page.on("request", note_outside)
     return page
 
