@@ -121,9 +121,20 @@ class ClipDataset:
         Returns:
             uint8 (B, T, H, W, 3) and int64 (B,) class indices (0 where there are no classes).
         """
-        places = self._places(step, batch_size * world_size, self.seed if seed is None else seed)[rank::world_size]
+        places = self.places(step, batch_size * world_size, seed)[rank::world_size]
         clips = np.stack([self.clip(video, start) for video, start in places])
         return torch.from_numpy(clips), torch.tensor([self.labels[video] for video, _ in places])
+
+    def places(self, step: int, count: int, seed: int | None = None) -> list[tuple[int, int]]:
+        """Where the clips of one step are cut: index of the video and first frame of each."""
+        if self.position == "centre":
+            turns = [index % len(self) for index in range(step * count, (step + 1) * count)]
+            return [(video, (self.frames[video] - self.span) // 2) for video in turns]
+        generator = numpy_generator(self.seed if seed is None else seed, "clips", step)
+        windows = generator.integers(self.windows, size=count)
+        chosen = np.searchsorted(self._last_window, windows, side="right")
+        starts = windows - np.concatenate([[0], self._last_window])[chosen]
+        return list(zip(chosen.tolist(), starts.tolist(), strict=True))
 
     def clip(self, video: int, start: int | None = None) -> Video:
         """One clip, uint8 (T, H, W, 3), from frame `start` of a video on; None takes the middle."""
@@ -137,18 +148,12 @@ class ClipDataset:
         """All frames of a video, uint8 (frames, H, W, 3); read from disk as they are looked at."""
         return self.cache.read(self._stored[video])
 
-    def _places(self, step: int, count: int, seed: int) -> list[tuple[int, int | None]]:
-        """Video and first frame of each clip of a step."""
-        if self.position == "centre":
-            return [(index % len(self), None) for index in range(step * count, (step + 1) * count)]
-        windows = numpy_generator(seed, "clips", step).integers(self.windows, size=count)
-        chosen = np.searchsorted(self._last_window, windows, side="right")
-        starts = windows - np.concatenate([[0], self._last_window])[chosen]
-        return list(zip(chosen.tolist(), starts.tolist(), strict=True))
-
     def _decode_all(self, paths: Sequence[Path], workers: int) -> list[Path | None]:
-        with ThreadPoolExecutor(workers) as pool:
+        pool = ThreadPoolExecutor(workers)
+        try:
             return list(progress(pool.map(self._decode, paths), "decoding", total=len(paths), unit="video"))
+        finally:  # Ctrl-C must not wait for thousands of videos still in the queue
+            pool.shutdown(cancel_futures=True)
 
     def _decode(self, path: Path) -> Path | None:
         try:
