@@ -12,7 +12,7 @@ export PYTHONPATH :=
 export JUPYTER_PREFER_ENV_PATH := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 CHAPTER_SECONDS := 1200
-NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=$(CHAPTER_SECONDS) --nbval-sanitize-with=notebooks/sanitize.cfg
+NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=$(CHAPTER_SECONDS) --nbval-sanitize-with=notebooks/sanitize.cfg --timeout=$(CHAPTER_SECONDS)
 
 .NOTPARALLEL:
 .PHONY: help env book test unit chapters-test browser-test demo serve chapters results gpu lint clean

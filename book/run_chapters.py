@@ -38,7 +38,6 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",  # see the Makefile
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else some interpreters warn on stderr about frozen modules
     "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this environment, not one of the same name in the user's home
-    "PYTHONWARNINGS": "default",
 }
 # What Colab and Jupyter need to know about a chapter, the same for all of them.
 METADATA = {

@@ -21,7 +21,9 @@ def show_figure(figure: Figure, *, number: str, alt: str, caption: str) -> None:
         alt: what a reader who cannot see it must know: the finding with its numbers, not the kind of plot.
         caption: what to look for.
     """
-    show_markup(figure_markup(to_svg(figure, alt), "plot", number, alt, caption), alt)
+    # On a phone a wide plot scrolls sideways, rather than shrink until nobody can read its numbers.
+    body = f'<div class="tats-scroll" tabindex="0">{to_svg(figure, alt)}</div>'
+    show_markup(figure_markup(body, "plot", number, alt, caption), alt)
 
 
 def show_pictures(
