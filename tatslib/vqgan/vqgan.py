@@ -82,11 +82,6 @@ class VQGAN(nn.Module):
         """Frames of tokens: int64 (B, before + t + after, h, w) -> (B, C, T, H, W), not clamped to [-0.5, 0.5]."""
         return self.decoder(self.from_codes(self.codebook.decode(tokens)))
 
-    def centre(self, x: Tensor) -> Tensor:
-        """The clip that `forward` reconstructs: (B, C, before + T + after, H, W) without `config.forward_margins`."""
-        before, after = self.config.forward_margins
-        return x[:, :, before : x.shape[2] - after]
-
     def forward(self, x: Tensor, quantise: bool = True, generator: torch.Generator | None = None) -> VQGANOutput:
         """Reconstruct a clip; in training mode the codebook learns on the way.
 
