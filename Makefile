@@ -44,7 +44,10 @@ page-test: env
 	$(PY) -m pytest tests/browser tests/test_readme.py
 
 demo: env  ## one long video at toy scale, from nothing, in under five minutes
-	.venv/bin/tats sample --help
+	@PATH="$$PWD/.venv/bin:$$PATH" && \
+	vqgan=$$(tats recipes get actions/vqgan-replicate | tee /dev/stderr | tail -n 1) && \
+	transformer=$$(tats recipes get actions/gpt-replicate | tee /dev/stderr | tail -n 1) && \
+	tats sample --vqgan "$$vqgan" --transformer "$$transformer" --label 5 --out demo.mp4
 
 chapters: env  ## for authors: run changed chapters and store their outputs in notebooks/*.ipynb
 	@$(PY) book/run_chapters.py --in-place
@@ -52,8 +55,9 @@ chapters: env  ## for authors: run changed chapters and store their outputs in n
 results: env  ## recompute every number and video under book/results and book/_static/media
 	$(PY) book/make_media.py
 
-gpu: env  ## the same at the scale of one data-centre GPU
-	TATS_SCALE=gpu $(PY) book/make_media.py
+gpu: env  ## train and measure the recipes at the scale of one data-centre GPU
+	TATS_SCALE=gpu .venv/bin/tats recipes plan actions/gpt-replicate
+	TATS_SCALE=gpu .venv/bin/tats recipes get actions/gpt-replicate
 
 lint: env
 	$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
