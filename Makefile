@@ -15,7 +15,7 @@ CHAPTER_SECONDS := 1200
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=$(CHAPTER_SECONDS) --nbval-sanitize-with=notebooks/sanitize.cfg --timeout=$(CHAPTER_SECONDS)
 
 .NOTPARALLEL:
-.PHONY: help env book test unit chapters-test browser-test demo serve chapters results gpu lint clean
+.PHONY: help env book test unit chapters-test browser-test demo serve chapters results lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -54,10 +54,6 @@ chapters: env  ## for authors: run changed chapters and store their outputs in n
 
 results: env  ## recompute every number and video under book/results and book/_static/media
 	$(PY) book/make_media.py
-
-gpu: env  ## train and measure the recipes at the scale of one data-centre GPU
-	TATS_SCALE=gpu .venv/bin/tats recipes plan actions/gpt-replicate
-	TATS_SCALE=gpu .venv/bin/tats recipes get actions/gpt-replicate
 
 lint: env
 	$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy

@@ -97,8 +97,9 @@ class Run:
         self.done = 0
         # record_timing would store the time of each cell, and every run would differ from the last.
         self.client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", record_timing=False)
-        # The kernel listens on this machine only; its warning that the line is not encrypted would alarm for nothing.
-        self.client.extra_arguments = ["--log-level=40"]
+        # The kernel listens on this machine only; its warnings that the line is not encrypted, and that it is being
+        # stopped, would alarm for nothing. What goes wrong in a cell comes back as that cell's error.
+        self.client.extra_arguments = ["--log-level=50"]
         self.client.on_cell_execute = self.show
         self.client.on_cell_executed = self.count
 
