@@ -31,6 +31,11 @@ from tatslib.files import replacing
 
 Video = NDArray[np.uint8]
 
+
+class DamagedVideo(UserError):
+    """A video that could be opened but not decoded to its end."""
+
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 VIDEO_SUFFIXES = (".avi", ".mp4", ".webm", ".mkv", ".mov")
 LAMBDA_PER_QSCALE = 118  # the MPEG-4 encoder takes its quantiser scale in these units
@@ -41,8 +46,8 @@ def iter_frames(path: str | Path) -> Iterator[Video]:
     """Yield the frames of a file or a folder of images one by one, uint8 (H, W, 3), in the order they are shown.
 
     Raises:
-        UserError: if there is no such file, nothing in it is a video stream, or decoding breaks off; frames that were
-            decoded before the damage have been yielded by then.
+        UserError: if there is no such file or nothing in it is a video stream.
+        DamagedVideo: if decoding breaks off; the frames before the damage have been yielded by then.
     """
     path = Path(path)
     if path.is_dir():
@@ -150,7 +155,7 @@ def _decode(path: Path) -> Iterator[av.VideoFrame]:
         try:
             yield from container.decode(container.streams.video[0])
         except av.error.FFmpegError as error:
-            raise UserError(f"{path} is damaged: decoding broke off ({_reason(error)}).") from error
+            raise DamagedVideo(f"{path} is damaged: decoding broke off ({_reason(error)}).") from error
 
 
 def _reason(error: Exception) -> str:

@@ -271,6 +271,20 @@ def test_an_avi_that_honestly_lacks_its_last_frames_is_used(tmp_path: Path, capl
     assert data.frames == [59] and not caplog.messages
 
 
+def test_a_broken_last_packet_costs_that_frame_and_a_broken_middle_the_video(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_video(tmp_path / "end.avi", smooth_video(60))
+    whole = (tmp_path / "end.avi").read_bytes()
+    end = whole.rindex(b"00dc", 0, whole.rindex(b"idx1"))
+    middle = whole.index(b"00dc", len(whole) // 2)
+    (tmp_path / "end.avi").write_bytes(whole[: end + 8] + bytes(len(whole) - end - 8))
+    (tmp_path / "middle.avi").write_bytes(whole[:middle] + bytes(len(whole) - middle))
+    data = ClipDataset([tmp_path / "end.avi", tmp_path / "middle.avi"], resolution=16, cache=tmp_path / "cache")
+    assert [path.name for path in data.paths] == ["end.avi"] and 58 <= data.frames[0] <= 60
+    assert len(caplog.messages) == 1 and "middle.avi" in caplog.messages[0]
+
+
 def test_a_picture_size_that_changes_on_the_way_is_damage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_video(tmp_path / "good", smooth_video(20, 16, 16))
     write_video(tmp_path / "changing", smooth_video(20, 16, 16))

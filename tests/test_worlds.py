@@ -65,12 +65,14 @@ def test_actions_differ_and_looks_are_shared_within_a_group() -> None:
         actions.render(0, [0], action="Cartwheel")
 
 
-def test_jitter_and_texture_are_off_unless_asked_for() -> None:
-    plain = actions.render(4, [0, 10], 48, action="SpinningBar")
-    assert np.array_equal(plain[:, 0, 0], plain[:, -1, -1])
-    assert not np.array_equal(plain, actions.render(4, [0, 10], 48, action="SpinningBar", jitter=0.03))
-    textured = actions.render(4, [0, 10], 48, action="SpinningBar", texture=0.5)
-    assert textured[:, :4].std() > plain[:, :4].std()
+@pytest.mark.parametrize("action", actions.CLASSES)
+def test_jitter_and_texture_are_off_unless_asked_for(action: str) -> None:
+    plain = actions.render(4, [0, 10], 48, action=action)
+    assert (plain[:, 0, 0] == actions.draw_scene(4, action).background).all()
+    trembling = actions.render(4, [0, 10], 48, action=action, jitter=0.03)
+    assert trembling.shape == plain.shape and not np.array_equal(plain, trembling)
+    textured = actions.render(4, [0, 10], 48, action=action, texture=0.5)
+    assert textured[:, 0].std(axis=(0, 1)).min() > plain[:, 0].std(axis=(0, 1)).min()
 
 
 @pytest.mark.parametrize("world", ["actions", "sky"])

@@ -85,9 +85,9 @@ class ClipDataset:
         stored = self._decode_all(paths, workers)
         counts = [self.cache.count(file) if file is not None else 0 for file in stored]
         used = [index for index, count in enumerate(counts) if count >= self.span]
-        self._report(paths, counts)
         if not used:
             raise UserError(self._nothing_left(paths, counts))
+        self._report(paths, counts)
         self._stored: list[Path] = [
             file for file, count in zip(stored, counts, strict=True) if file and count >= self.span
         ]

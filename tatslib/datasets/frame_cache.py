@@ -17,7 +17,7 @@ import numpy as np
 from tatslib.errors import UserError
 from tatslib.files import replacing
 from tatslib.home import home
-from tatslib.videos import Video, claimed_frames, iter_frames, resize_and_crop
+from tatslib.videos import DamagedVideo, Video, claimed_frames, iter_frames, resize_and_crop
 
 FRAMES_AT_A_TIME = 32
 
@@ -63,7 +63,8 @@ class FrameCache:
         return stored.stat().st_size // (self.resolution**2 * 3)
 
     def _decode_into(self, stored: Path, path: Path) -> None:
-        frames, count = iter_frames(path), 0
+        damage: list[DamagedVideo] = []
+        frames, count = _until_damage(path, damage), 0
         with replacing(stored) as temporary, temporary.open("wb") as file:
             while piece := list(islice(frames, FRAMES_AT_A_TIME)):
                 if len({frame.shape for frame in piece}) > 1:
@@ -71,15 +72,25 @@ class FrameCache:
                 file.write(resize_and_crop(np.stack(piece), self.resolution, self.antialias).tobytes())
                 count += len(piece)
             claimed = claimed_frames(path)
-            # honest files can lack a frame or two that their container announces; a cut-off file lacks more
-            if count == 0 or claimed - count > max(2, claimed // 20):
-                raise UserError(f"{path} was cut off: only {count} of {claimed} frames can be decoded.")
+            # Honest files can lack a frame or two that their container announces, or end in a packet that no decoder
+            # likes; a file that was cut off lacks more. Where nothing is announced, any damage counts.
+            if count == 0 or claimed - count > max(2, claimed // 20) or (damage and not claimed):
+                cut_off = UserError(f"{path} was cut off: only {count} of {claimed} frames can be decoded.")
+                raise damage[0] if damage else cut_off
 
     def _key(self, path: Path) -> str:
         identity = hashlib.sha256(f"{path.absolute()}|{self.resolution}|{self.antialias}".encode())
         for file in _files(path):
             identity.update(file.encode(errors="surrogateescape"))
         return identity.hexdigest()[:24]
+
+
+def _until_damage(path: Path, damage: list[DamagedVideo]) -> Iterator[Video]:
+    """The frames of a video up to its end or to the place where it is damaged, which is then put into `damage`."""
+    try:
+        yield from iter_frames(path)
+    except DamagedVideo as error:
+        damage.append(error)
 
 
 def _files(path: Path) -> Iterator[str]:

@@ -65,7 +65,7 @@ class Canvas:
 
     def below(self, y: ArrayLike) -> Distance:
         """Everything lower than y."""
-        return np.broadcast_to(_per_frame(y) - self.y, (1, self.height, self.x.shape[-1]))
+        return _per_frame(y) - self.y + np.zeros_like(self.x)
 
 
 def _length(x: Distance, y: Distance) -> Distance:
