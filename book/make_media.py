@@ -24,6 +24,7 @@ from tatslib.sampling.sliding_window import sample
 from tatslib.training.presets import current_scale
 from tatslib.videos import Video, encode_mp4, to_uint8
 from tatslib.viz.markup import enlarge, zoom_for
+from tatslib.viz.player import control_bar, video_tag
 from tatslib.worlds import actions, sky
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,10 +41,10 @@ Shelf = dict[str, tuple[Video, dict[str, Any]]]
 def drawn() -> Shelf:
     """Videos of the two worlds: what the models are trained on, not what they make."""
     shelf: Shelf = {}
-    for name in ("JumpingJack", "SwingingPendulum", "OrbitingMoon"):
-        video = actions.render(3, range(240), 128, action=name)
-        shelf[f"drawn {name}"] = (video, {"made_by": "tatslib.worlds.actions.render", "seed": 3, "action": name})
-    for seed in (1, 2, 5):
+    for seed, name in ((3, "JumpingJack"), (2, "SwingingPendulum"), (1, "OrbitingMoon")):
+        video = actions.render(seed, range(240), 128, action=name)
+        shelf[f"drawn {name}"] = (video, {"made_by": "tatslib.worlds.actions.render", "seed": seed, "action": name})
+    for seed in (6, 1, 3):
         video = sky.render(seed, range(240), 128)
         shelf[f"drawn sky {seed}"] = (video, {"made_by": "tatslib.worlds.sky.render", "seed": seed})
     return shelf
@@ -90,18 +91,13 @@ def figure(shelf: Shelf, alt: str, caption: str) -> str:
     items = []
     for label, (video, _) in shelf.items():
         name = label.lower().replace(" ", "_")
-        items.append(
-            f'<div><video muted loop playsinline controls preload="auto" data-frames="{len(video)}" '
-            f'poster="_static/media/{name}.png" style="aspect-ratio:{video.shape[2]}/{video.shape[1]}" '
-            f'aria-label="{escape(f"{label}: {alt}")}"><source src="_static/media/{name}.mp4" type="video/mp4">'
-            f"</video></div>"
-        )
-    last = max(len(video) for video, _ in shelf.values()) - 1
+        source = f"_static/media/{name}"
+        items.append(f"<div>{video_tag(source + '.mp4', source + '.png', f'{label}: {alt}', video.shape)}</div>")
+    longest = max(len(video) for video, _ in shelf.values())
     return (
         f'<figure class="tats-figure tats-videos front" data-fps="{FPS}">'
         f'<div class="tats-grid" style="--columns:{len(items)};--item:150px">\n' + "\n".join(items) + "</div>\n"
-        f'<div class="tats-bar" hidden><button type="button" aria-label="Pause"></button>'
-        f'<input type="range" min="0" max="{last}" value="0" aria-label="Frame"><output></output></div>'
+        f"{control_bar(longest)}"
         f"<figcaption>{escape(caption)}</figcaption></figure>\n"
     )
 

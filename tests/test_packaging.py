@@ -113,3 +113,13 @@ def test_the_fingerprint_changes_with_what_is_to_be_installed(tmp_path, monkeypa
     first = environment.fingerprint()
     (tmp_path / "constraints.txt").write_text("two")
     assert environment.fingerprint() != first
+
+
+# --------------------------------------------------------------------------------------------------- tools/browser.py
+@pytest.mark.parametrize(("switch", "status"), [("", 1), ("1", 0)])
+def test_a_missing_browser_is_said_loudly_and_fails_unless_it_was_asked_for(switch, status):
+    command = [sys.executable, str(ROOT / "tools" / "browser.py")]
+    there_is_none = {"PATH": "", "TATS_BROWSER": "no-such-browser", "TATS_NO_BROWSER": switch}
+    done = subprocess.run(command, env=there_is_none, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert "NOT tested" in done.stdout + done.stderr

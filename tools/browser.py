@@ -20,11 +20,11 @@ NO_BROWSER = (
 def find_browser() -> str | None:
     """Path of a Chromium that can be started, or None."""
     named = os.environ.get("TATS_BROWSER")
-    if named:
-        return named
-    for name in NAMES:
+    for name in [named] if named else NAMES:
         if found := shutil.which(name):
             return found
+    if named:
+        return None
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

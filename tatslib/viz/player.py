@@ -50,15 +50,27 @@ def show_videos(
         still = png_uri(video[min(poster, length - 1)])
         widths.append(width or max(SHOWN_SIDE, wide * times))
         text = f"<span>{escape(label)}</span>" if label else ""
-        items.append(
-            f'<div><video muted loop playsinline controls preload="auto" data-frames="{length}" poster="{still}" '
-            f'style="aspect-ratio:{wide}/{height}" aria-label="{escape(f"{label}: {alt}" if label else alt)}">'
-            f'<source src="{content}" type="video/mp4"></video>{text}</div>'
-        )
+        words = f"{label}: {alt}" if label else alt
+        items.append(f"<div>{video_tag(content, still, words, video.shape)}{text}</div>")
     longest = max(len(video) for video in videos.values())
-    body = (
-        f'<div class="tats-grid" style="{grid_style(len(items), columns, max(widths))}">{"".join(items)}</div>'
-        f'<div class="tats-bar" hidden><button type="button" aria-label="Pause"></button>'
-        f'<input type="range" min="0" max="{longest - 1}" value="0" aria-label="Frame"><output></output></div>'
-    )
+    grid = f'<div class="tats-grid" style="{grid_style(len(items), columns, max(widths))}">{"".join(items)}</div>'
+    body = grid + control_bar(longest)
     show_markup(figure_markup(body, "videos", number, alt, caption, f'data-fps="{fps:g}"', "player.js"), alt)
+
+
+def video_tag(source: str, poster: str, alt: str, shape: tuple[int, ...]) -> str:
+    """One video, silent and endless; `source` and `poster` are addresses, `shape` is (T, H, W, 3)."""
+    frames, height, width, _ = shape
+    return (
+        f'<video muted loop playsinline controls preload="auto" data-frames="{frames}" poster="{poster}" '
+        f'style="aspect-ratio:{width}/{height}" aria-label="{escape(alt)}">'
+        f'<source src="{source}" type="video/mp4"></video>'
+    )
+
+
+def control_bar(frames: int) -> str:
+    """Play button, slider and frame count; hidden until the script that moves them is there."""
+    return (
+        '<div class="tats-bar" hidden><button type="button" aria-label="Pause"></button>'
+        f'<input type="range" min="0" max="{frames - 1}" value="0" aria-label="Frame"><output></output></div>'
+    )
