@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 import tyro
 from pydantic import ValidationError
+from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from tatslib import recipes
@@ -37,7 +38,6 @@ from tatslib.worlds import actions, sky
 
 World = Literal["actions", "sky"]
 DataSet = Literal["ucf101", "sky"]
-Positional = tyro.conf.Positional
 
 app, data, train, recipe, bench = (SubcommandApp() for _ in range(5))
 app.command(data, name="data", help="Make the toy worlds.")
@@ -85,7 +85,8 @@ def train_vqgan_command(
     config = VQGANConfig(**{**preset.vqgan.model_dump(), "padding": padding})
     changes = {"seed": seed} if steps is None else {"seed": seed, "steps": steps}
     training = type(preset.vqgan_training)(**{**preset.vqgan_training.model_dump(), **changes})
-    clips, held_out = (open_clips(dataset, data, split, config, config.forward_margins) for split in ("train", "test"))
+    clips = open_clips(dataset, data, "train", config, config.forward_margins)
+    held_out = open_clips(dataset, data, "test", config, config.forward_margins)
     vqgan = train_vqgan(config, training, clips, out, device=default_device())
     scores = evaluate_vqgan(vqgan, held_out)
     print(f"{out}: PSNR {scores['psnr']:.2f} dB, {scores['used_codes']:.0%} of the codes used, on held-out clips")

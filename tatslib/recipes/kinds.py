@@ -26,6 +26,7 @@ from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
 from tatslib.worlds import actions, sky
 
 Log = list[dict[str, float]]
+Split = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Videos:
     world: Literal["actions", "sky"]
     seed: int
 
-    def dataset(self, split: str = "train", **options: Any) -> ClipDataset:
+    def dataset(self, split: Split = "train", **options: Any) -> ClipDataset:
         """Clips of a split; `options` are those of the data set's reader: length, stride, resolution, position, ..."""
         reader = ucf101 if self.world == "actions" else sky_timelapse
         return reader(self.folder, split=split, seed=self.seed, **options)
@@ -121,7 +122,8 @@ class VQGANRecipe(Recipe):
 
     def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
         """Train on the train split, measure on the test split."""
-        train, test = (clips_for(self.model, needs[self.videos], split) for split in ("train", "test"))
+        videos = needs[self.videos]
+        train, test = clips_for(self.model, videos, "train"), clips_for(self.model, videos, "test")
         vqgan = train_vqgan(self.model, self.training, train, folder, device=default_device(), label=folder.name)
         return evaluate_vqgan(vqgan, test)
 
@@ -148,7 +150,8 @@ class TokensRecipe(Recipe):
     def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
         """Tokenise; all over again if it was cut off, which takes seconds."""
         vqgan = needs[self.vqgan].model
-        for split, count in (("train", self.train_clips), ("test", self.test_clips)):
+        counts: dict[Split, int] = {"train": self.train_clips, "test": self.test_clips}
+        for split, count in counts.items():
             clips = clips_for(vqgan.config, needs[self.videos], split, margins=vqgan.config.margins)
             tokenize(vqgan.to(default_device()), clips, count, classes=clips.classes).write(folder / split)
         return {"train_clips": self.train_clips, "test_clips": self.test_clips}
@@ -186,7 +189,7 @@ class TransformerRecipe(Recipe):
         return TrainedTransformer(folder, model, read_log(folder), scores)
 
 
-def clips_for(config: VQGANConfig, videos: Videos, split: str, margins: tuple[int, int] | None = None) -> ClipDataset:
+def clips_for(config: VQGANConfig, videos: Videos, split: Split, margins: tuple[int, int] | None = None) -> ClipDataset:
     """Clips as a VQGAN takes them: its frames plus the real frames around them that `valid` padding asks for."""
     margins = config.forward_margins if margins is None else margins
     return videos.dataset(split, length=config.frames + sum(margins), resolution=config.resolution)

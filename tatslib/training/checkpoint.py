@@ -2,8 +2,9 @@
 
 A checkpoint is a folder `step_00000350` that holds one `.safetensors` file a model and an optimiser, `state.json`
 (step, optimiser groups, whatever the run wants to remember) and `manifest.json` with the size and SHA-256 of every
-other file. It is written under a temporary name and renamed when complete, so a crash, a full disk or a pulled plug leaves the previous
-one as it was. Nothing here unpickles: a file that is a pickle is refused before anything in it could run.
+other file. It is written under a temporary name and renamed when complete, so a crash, a full disk or a pulled plug
+leaves the previous one as it was. Nothing here unpickles: a file that is a pickle is refused before anything in it
+could run.
 """
 
 import hashlib

@@ -1,8 +1,10 @@
 """Where to compute and in which number format, decided from what the machine has."""
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
+import psutil
 import torch
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -25,3 +27,21 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+
+
+def use_idle_cores() -> int:
+    """Let this process compute on as many threads as there are idle cores (at least one); return how many.
+
+    Threads of one operation wait for each other, so a single busy neighbour makes two threads slower than one: on a
+    two-core machine a training step took 83 ms on two idle cores, 149 ms on one, and 848 ms on two threads beside one
+    busy process. A thread count that the user chose (`OMP_NUM_THREADS`) is left alone.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        busy = psutil.cpu_percent(interval=0.5) / 100 * (psutil.cpu_count() or 1)
+        torch.set_num_threads(max(1, available_cores() - round(busy)))
+    return torch.get_num_threads()
+
+
+def available_cores() -> int:
+    """Cores that this process may run on, where the system tells; else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

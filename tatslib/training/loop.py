@@ -24,6 +24,7 @@ from tatslib.config import Config
 from tatslib.errors import UserError
 from tatslib.progress import progress
 from tatslib.training.checkpoint import newest, restore, save_checkpoint, write_text
+from tatslib.training.device import use_idle_cores
 
 
 class LoopSettings(Config):
@@ -58,6 +59,8 @@ class Interrupted(UserError):
 def train(task: Task, settings: LoopSettings, run: Path, label: str = "training") -> list[dict[str, float]]:
     """Train `task` in the folder `run` until `settings.steps`, going on from its newest sound checkpoint if it has one.
 
+    A fresh run computes on the idle cores, a resumed one on as many threads as it had.
+
     Returns:
         The log: one dict a logged step, with "step", "loss/<optimiser>" and what the task measured.
 
@@ -69,6 +72,9 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
     first = checkpoint.step if checkpoint else 0
     if checkpoint:
         restore(checkpoint, task.models, task.optimizers)
+        torch.set_num_threads(checkpoint.state["threads"])  # sums split over other threads differ in the last bit
+    else:
+        use_idle_cores()
     run.mkdir(parents=True, exist_ok=True)
     log = keep_log_before(run / "log.jsonl", first)
     for model in task.models.values():
@@ -90,7 +96,8 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
                 bar.set_postfix_str(status_line(log[-1]), refresh=False)
             bar.update()
             if done % settings.save_every == 0 or done == settings.steps or stop.is_set():
-                save_checkpoint(run, done, task.models, task.optimizers, {"settings": settings.model_dump()})
+                state = {"threads": torch.get_num_threads()}
+                save_checkpoint(run, done, task.models, task.optimizers, state)
             if stop.is_set() and done < settings.steps:
                 raise Interrupted(
                     f"Stopped by Ctrl-C after step {done} of {settings.steps}; it is saved in {run}. "

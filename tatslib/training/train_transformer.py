@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from tatslib.datasets.tokens import TokenClips, TokenIndex
 from tatslib.progress import progress
@@ -42,9 +42,9 @@ class TransformerTask:
         self.training, self.data, self.device = training, data, device
         torch.manual_seed(derive_seed(training.seed, "initial weights"))
         self.gpt = GPT(config).to(device)
-        self.models = {"gpt": self.gpt}
+        self.models: dict[str, nn.Module] = {"gpt": self.gpt}
         groups = parameter_groups(self.gpt, training.weight_decay)
-        self.optimizers = {"gpt": torch.optim.AdamW(groups, betas=training.betas)}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"gpt": torch.optim.AdamW(groups, betas=training.betas)}
 
     def learning_rate(self, step: int) -> float:
         """Warm-up, then half a cosine (or constant)."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tatslib.randomness import torch_generator
@@ -48,8 +48,9 @@ class VQGANTask:
     def __init__(self, config: VQGANConfig, training: VQGANTraining, data: Clips, device: torch.device):
         self.training, self.data, self.device = training, data, device
         self.vqgan = VQGAN(config, seed=training.seed).to(device)
-        self.models = {"vqgan": self.vqgan}
-        self.optimizers = {"generator": torch.optim.Adam(self.vqgan.parameters(), betas=training.betas)}
+        self.models: dict[str, nn.Module] = {"vqgan": self.vqgan}
+        adam = torch.optim.Adam(self.vqgan.parameters(), betas=training.betas)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"generator": adam}
 
     def learning_rate(self, step: int) -> float:
         """Constant, then a straight line to zero."""

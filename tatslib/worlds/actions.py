@@ -151,9 +151,9 @@ def _spinning_bar(canvas: Canvas, scene: Scene, cycle: Cycles, slow: Cycles) -> 
 
 
 def _swinging_pendulum(canvas: Canvas, scene: Scene, cycle: Cycles, slow: Cycles) -> None:
-    angle = (0.62 + 0.1 * np.sin(2 * np.pi * slow)) * np.sin(2 * np.pi * cycle)
-    x, y = 0.5 + 0.58 * np.sin(angle), 0.14 + 0.58 * np.cos(angle)
-    canvas.paint(canvas.stroke(0.5, 0.14, x, y, 0.038), LIGHT)
+    angle = (0.58 + 0.08 * np.sin(2 * np.pi * slow)) * np.sin(2 * np.pi * cycle)
+    x, y = 0.5 + 0.56 * np.sin(angle), 0.15 + 0.56 * np.cos(angle)
+    canvas.paint(canvas.stroke(0.5, 0.1, x, y, 0.038), LIGHT)
     canvas.paint(canvas.stroke(0.34, 0.08, 0.66, 0.08, 0.045), LIGHT)
     canvas.paint(canvas.disc(x, y, 0.15), scene.hue)
 
@@ -229,12 +229,14 @@ def write(
 def _clips(groups: int, mean_frames: int, seed: int) -> Iterator[tuple[str, int, int, int]]:
     """Name, seed, look and length of every video of the collection."""
     rng = numpy_generator(seed, "worlds/actions/collection")
+    shortest = 0.62 * mean_frames
     for action in CLASSES:
         class_mean = mean_frames * rng.uniform(0.8, 1.2)
         for group in range(1, groups + 1):
             look = int(rng.integers(2**31))
             for clip in range(1, 2 + int(rng.integers(2))):
-                length = int(np.clip(class_mean * rng.lognormal(-0.08, 0.4), 0.62 * mean_frames, 4 * mean_frames))
+                extra = (class_mean - shortest) * rng.lognormal(-0.32, 0.8)  # mean class_mean - shortest, a long tail
+                length = int(min(shortest + extra, 4 * mean_frames))
                 yield f"{action}/v_{action}_g{group:02d}_c{clip:02d}.avi", int(rng.integers(2**31)), look, length
 
 

@@ -1,0 +1,53 @@
+"""Token sets: each clip once an epoch, a pure function of the step, refused when damaged."""
+
+import pytest
+import torch
+
+from tatslib.datasets.tokens import TokenClips, TokenIndex
+from tatslib.errors import UserError
+
+
+def token_set(clips: int = 10) -> TokenClips:
+    index = TokenIndex(clips=clips, codes=100, latent_shape=(1, 1, 1), classes=("a", "b"), vqgan="0" * 12)
+    return TokenClips(torch.arange(clips).view(-1, 1, 1, 1), torch.arange(clips) % 2, index)
+
+
+def test_an_epoch_sees_every_clip_once_whatever_the_batch_size():
+    for size in (1, 3, 4, 10):
+        tokens = token_set()
+        steps = 3 * 10 // size
+        seen = torch.cat([tokens.batch(step, size)[0].flatten() for step in range(steps)])
+        for epoch in range(len(seen) // 10):
+            assert sorted(seen[10 * epoch : 10 * epoch + 10].tolist()) == list(range(10))
+
+
+def test_a_batch_depends_on_its_step_alone_and_labels_stay_with_their_clips():
+    tokens = token_set()
+    later = tokens.batch(7, 4)
+    tokens.batch(0, 4)
+    assert torch.equal(later[0], token_set().batch(7, 4)[0])
+    assert torch.equal(later[0].flatten() % 2, later[1])
+    assert not torch.equal(tokens.order(0), tokens.order(1))
+
+
+def test_what_is_written_comes_back(tmp_path):
+    token_set().write(tmp_path)
+    back = TokenClips.read(tmp_path)
+    assert back.index == token_set().index and len(back) == 10
+    assert back.batch(3, 4)[0].dtype == torch.int64
+    assert torch.equal(back.batch(3, 4)[0], token_set().batch(3, 4)[0])
+
+
+def test_a_missing_damaged_or_contradicting_set_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="holds no token set"):
+        TokenClips.read(tmp_path)
+    token_set().write(tmp_path)
+    whole = (tmp_path / "tokens.safetensors").read_bytes()
+    (tmp_path / "tokens.safetensors").write_bytes(whole[:-3])
+    with pytest.raises(UserError, match="is damaged"):
+        TokenClips.read(tmp_path)
+    (tmp_path / "tokens.safetensors").write_bytes(whole)
+    index = (tmp_path / "index.json").read_text()
+    (tmp_path / "index.json").write_text(index.replace('"clips": 10', '"clips": 11'))
+    with pytest.raises(UserError, match=r"shape \(10, 1, 1, 1\), its index says \(11, 1, 1, 1\)"):
+        TokenClips.read(tmp_path)
