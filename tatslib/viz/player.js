@@ -1,5 +1,7 @@
 (function () {
   function start(figure) {
+    // While a page is still coming in, a figure may stand there in part; its own script comes behind it.
+    if (!figure.querySelector("figcaption")) { return; }
     figure.dataset.ready = "yes";
     var videos = Array.from(figure.querySelectorAll("video"));
     var bar = figure.querySelector(".tats-bar");
