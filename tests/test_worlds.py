@@ -27,7 +27,7 @@ def test_a_frame_alone_equals_the_same_frame_within_a_range(world: str, seed: in
 @pytest.mark.parametrize(
     ("world", "digest"),
     [
-        ("actions", "b50a2b3a8758eaae"),
+        ("actions", "2e5daaba88fd983a"),
         ("sky", "453df46da74000b4"),
     ],
 )
