@@ -59,4 +59,4 @@ lint: env
 	$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 
 clean:  ## remove the rendered book and caches; .venv and trained artefacts stay
-	rm -rf book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf book/_build .tatslib/chapters-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -7,7 +7,8 @@ it, notebooks/NN_name.ipynb, which holds the outputs of its last run.
     run_chapters.py --in-place       what changed since it was stored, into notebooks/ (an author; commit the result)
     run_chapters.py 01 --force       one chapter, whether it changed or not
 
-"Changed" goes by content: the hash of the chapter's text and, for a reader, of the package, the scale and the device,
+An author's chapters build their artefacts anew for each version of the package, in .tatslib/ (or where TATS_HOME says);
+a reader's use the common home. "Changed" goes by content: the hash of the chapter's text and, for a reader, of the package, the scale and the device,
 which decide what the same text computes.
 """
 
@@ -190,6 +191,9 @@ def main() -> None:
     if not texts:
         sys.exit(f"no chapter in notebooks/ begins with {' or '.join(options.chapters) or 'anything'}")
     folder = NOTEBOOKS if options.in_place else EXECUTED
+    if options.in_place:
+        # What is committed must come from the code as it is now, not from artefacts that an older version built.
+        os.environ.setdefault("TATS_HOME", str(ROOT / ".tatslib" / f"chapters-{package_hash()[:12]}"))
     with tempfile.TemporaryDirectory() as profile:  # a user's own IPython start-up files must not change a chapter
         os.environ["IPYTHONDIR"] = profile
         for text in texts:
