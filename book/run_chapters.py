@@ -8,8 +8,8 @@ it, notebooks/NN_name.ipynb, which holds the outputs of its last run.
     run_chapters.py 01 --force       one chapter, whether it changed or not
 
 An author's chapters build their artefacts anew for each version of the package, in .tatslib/ (or where TATS_HOME says);
-a reader's use the common home. "Changed" goes by content: the hash of the chapter's text and, for a reader, of the package, the scale and the device,
-which decide what the same text computes.
+a reader's use the common home. "Changed" goes by content: the hash of the chapter's text and, for a reader, of the
+package, the scale and the device, which decide what the same text computes.
 """
 
 import argparse
@@ -97,7 +97,10 @@ class Run:
         self.cells = sum(cell.cell_type == "code" for cell in notebook.cells)
         self.done = 0
         # record_timing would store the time of each cell, and every run would differ from the last.
-        self.client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", record_timing=False)
+        # Coalesced, because where the kernel cuts what it prints into messages is chance.
+        self.client = NotebookClient(
+            notebook, timeout=timeout, kernel_name="python3", record_timing=False, coalesce_streams=True
+        )
         # The kernel listens on this machine only; its warnings that the line is not encrypted, and that it is being
         # stopped, would alarm for nothing. What goes wrong in a cell comes back as that cell's error.
         self.client.extra_arguments = ["--log-level=50"]
