@@ -4,9 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 
-# One thread a process: on two cores two threads are slower than one as soon as anything else runs, and a fixed number
-# keeps sums in the same order, so that what is checked to the last digit is the same on every machine.
-export OMP_NUM_THREADS ?= 1
+# Tests run on one thread a process: on two cores two threads are slower than one as soon as anything else runs, and a
+# fixed number keeps sums in the same order. Training for the book takes the cores that are idle (tatslib/training/device.py).
+ONE_THREAD := export OMP_NUM_THREADS=1;
 export PYTHONPATH :=
 # The chapters' kernels come from .venv, not from a kernel of the same name in the user's home.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -34,14 +34,14 @@ serve: book  ## the same, then show it on http://localhost:8000
 test: unit book chapters-test page-test  ## unit and parity tests; every chapter, twice; the built page in a browser; the README
 
 unit: env
-	$(PY) -m pytest -m "not slow" --ignore=tests/browser
+	$(ONE_THREAD) $(PY) -m pytest -m "not slow" --ignore=tests/browser
 
 chapters-test: env
-	TATS_STATIC=1 $(PY) -m pytest $(NBVAL) -n 2 --dist loadfile notebooks
+	$(ONE_THREAD) TATS_STATIC=1 $(PY) -m pytest $(NBVAL) -n 2 --dist loadfile notebooks
 
 page-test: env
 	@$(PY) tools/browser.py --install
-	$(PY) -m pytest tests/browser tests/test_readme.py
+	$(ONE_THREAD) $(PY) -m pytest tests/browser tests/test_readme.py
 
 demo: env  ## one long video at toy scale, from nothing, in under five minutes
 	@PATH="$$PWD/.venv/bin:$$PATH" && \
@@ -50,7 +50,7 @@ demo: env  ## one long video at toy scale, from nothing, in under five minutes
 	tats sample --vqgan "$$vqgan" --transformer "$$transformer" --label 5 --out demo.mp4
 
 chapters: env  ## for authors: run changed chapters and store their outputs in notebooks/*.ipynb
-	@$(PY) book/run_chapters.py --in-place
+	@$(PY) book/run_chapters.py --in-place --fresh
 
 results: env  ## recompute every number and video under book/results and book/_static/media
 	$(PY) book/make_media.py

@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -36,7 +37,6 @@ NOTEBOOKS = ROOT / "notebooks"
 EXECUTED = ROOT / "book" / "_build" / "notebooks"
 ENVIRONMENT = {
     "TATS_STATIC": "1",  # nothing that moves is drawn, because outputs are stored
-    "OMP_NUM_THREADS": "1",  # see the Makefile
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else some interpreters warn on stderr about frozen modules
     "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this environment, not one of the same name in the user's home
 }
@@ -183,6 +183,9 @@ def main() -> None:
     parser.add_argument("chapters", nargs="*", help="beginnings of chapter names, such as 00; all if none is given")
     parser.add_argument("--in-place", action="store_true", help="store in notebooks/, for a commit")
     parser.add_argument("--force", action="store_true", help="run even what is stored for this content")
+    parser.add_argument(
+        "--fresh", action="store_true", help="with --in-place: build everything anew, as a newcomer does"
+    )
     parser.add_argument("--timeout", type=float, default=1200, help="seconds a cell may take")
     options = parser.parse_args()
 
@@ -196,7 +199,11 @@ def main() -> None:
     folder = NOTEBOOKS if options.in_place else EXECUTED
     if options.in_place:
         # What is committed must come from the code as it is now, not from artefacts that an older version built.
-        os.environ.setdefault("TATS_HOME", str(ROOT / ".tatslib" / f"chapters-{package_hash()[:12]}"))
+        home = ROOT / ".tatslib" / f"chapters-{package_hash()[:12]}"
+        if options.fresh:  # whatever TATS_HOME says: only what we made ourselves is ever removed
+            shutil.rmtree(home, ignore_errors=True)
+            os.environ["TATS_HOME"] = str(home)
+        os.environ.setdefault("TATS_HOME", str(home))
     with tempfile.TemporaryDirectory() as profile:  # a user's own IPython start-up files must not change a chapter
         os.environ["IPYTHONDIR"] = profile
         for text in texts:
