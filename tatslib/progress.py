@@ -22,6 +22,6 @@ def progress(
     iterable: Iterable | None = None, label: str = "", total: int | None = None, unit: str = "step", **options: Any
 ) -> tqdm:
     """A tqdm bar with this project's look; `options` go to tqdm as they are."""
-    options.setdefault("disable", is_static())
+    options["disable"] = is_static() or options.get("disable", False)
     options.setdefault("delay", SECONDS_BEFORE_A_BAR_APPEARS)
     return tqdm(iterable, desc=label, total=total, unit=unit, dynamic_ncols=True, leave=False, **options)

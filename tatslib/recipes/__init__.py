@@ -9,6 +9,6 @@ built, dependencies first. A lock keeps two processes from building the same thi
 """
 
 from tatslib.recipes.build import get
-from tatslib.recipes.plan import Plan, plan
+from tatslib.recipes.planning import Plan, plan
 
 __all__ = ["Plan", "get", "plan"]

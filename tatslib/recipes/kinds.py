@@ -95,6 +95,7 @@ class VideosRecipe(Recipe):
     """Write a world as encoded files."""
 
     world: Literal["actions", "sky"]
+    drawing: int  # version of the world's formulas: other formulas are other videos
 
     def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
         """Render and encode; all over again if it was cut off, which takes seconds."""

@@ -10,14 +10,15 @@ from tatslib.home import home
 from tatslib.recipes.kinds import Recipe, TokensRecipe, TransformerRecipe, VideosRecipe, VQGANRecipe
 from tatslib.training.presets import PRESETS, Scale, did_you_mean
 from tatslib.vqgan.padding import SpatialMode
+from tatslib.worlds import actions, sky
 
 
 def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
     """All recipes of a scale by name; `seed` is that of the models, the videos are the same for every seed."""
     preset = PRESETS[scale]
     recipes: dict[str, Recipe] = {
-        "actions/videos": VideosRecipe(world="actions"),
-        "sky/videos": VideosRecipe(world="sky"),
+        "actions/videos": VideosRecipe(world="actions", drawing=actions.VERSION),
+        "sky/videos": VideosRecipe(world="sky", drawing=sky.VERSION),
     }
     for world in ("actions", "sky"):
         for padding in get_args(SpatialMode):

@@ -62,7 +62,7 @@ PRESETS: dict[Scale, Preset] = {
         ),
         transformer=TransformerSize(layers=4, heads=4, width=128),
         transformer_training=TransformerTraining(steps=1500, batch=16, learning_rate=2e-3, precision="auto"),
-        train_clips=4096,
+        train_clips=8192,
         test_clips=256,
     ),
     "paper": Preset(

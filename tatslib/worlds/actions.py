@@ -28,6 +28,8 @@ LIGHT: Colour = (236, 234, 224)
 PERIOD = 33.0  # frames for one round of the fast motion, give or take a tenth
 SLOWER = (1 + 5**0.5) ** 3 / 8  # the slow motion takes this many times longer: the golden ratio cubed, about 4.24
 
+VERSION = 1  # of the formulas below: raise it with any change that changes a pixel
+
 Cycles = NDArray[np.float64]
 
 

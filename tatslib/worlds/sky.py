@@ -21,6 +21,7 @@ from tatslib.videos import Video, write_video
 from tatslib.worlds.shapes import Canvas
 
 # hour of the day as a share of it; colour at the zenith, at the horizon, of clouds in light and of clouds in shade
+VERSION = 1  # of the formulas below: raise it with any change that changes a pixel
 HOURS = np.array([0.0, 0.2, 0.27, 0.36, 0.5, 0.64, 0.73, 0.8, 1.0])
 ZENITH = np.array(
     [(8, 12, 38), (24, 28, 74), (70, 84, 150), (58, 124, 206), (44, 112, 214), (58, 118, 200), (78, 62, 132),

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 from tatslib.recipes.build import RECORD
 from tatslib.recipes.table import find, folder_of, in_order, table
@@ -54,7 +54,7 @@ def plan(name: str, seed: int = 0) -> Plan:
     scale = current_scale()
     recipes = table(scale, seed)
     find(recipes, name)
-    costs = json.loads(resources.files("tatslib.recipes").joinpath("costs.json").read_text())
+    costs = known_costs()
     steps = []
     for needed in in_order(recipes, name):
         folder = folder_of(recipes, needed, scale)
@@ -62,3 +62,8 @@ def plan(name: str, seed: int = 0) -> Plan:
         state: State = "built" if (folder / RECORD).is_file() else "half-built" if folder.is_dir() else "to build"
         steps.append(PlanStep(needed, state, cost.get("seconds"), cost.get("megabytes")))
     return Plan(name, scale, tuple(steps), costs.get("hardware", "hardware that was never noted"))
+
+
+def known_costs() -> dict[str, Any]:
+    """What building was measured to cost: {"hardware": ..., scale: {name: {"seconds": ..., "megabytes": ...}}}."""
+    return json.loads(resources.files("tatslib.recipes").joinpath("costs.json").read_text())

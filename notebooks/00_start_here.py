@@ -1,0 +1,456 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+# ---
+
+# %% [markdown]
+# # Start here: a long video in minutes
+#
+# [Run this chapter in Colab](https://colab.research.google.com/github/long-videos-step-by-step/tats-book/blob/main/notebooks/00_start_here.ipynb)
+#
+# *A model has only ever seen clips of sixteen frames, two thirds of a second each. Can it make a video that is sixty
+# times longer, and still know at the end what the video was about?*
+#
+# The paper that this book teaches says: yes, if two things are right. Its model, TATS, was trained on 16-frame clips
+# of real videos and produced videos of 1024 frames (its Figure 1). In this chapter we do the whole thing once, from
+# video files on a disk to a video of 1024 frames, on whatever computer you have. Nothing is downloaded and nothing is
+# prepared: every weight that is used below is trained while you read.
+#
+# We go fast and explain only as much as is needed to follow. Each step has a chapter of its own later, where it is
+# taken apart, checked by hand, and measured.
+#
+# **What you will see.** Six kinds of motion, drawn by a program and stored as video files. A *tokenizer* that turns a
+# clip into 144 whole numbers and back. A *transformer* that writes such numbers, one after the other. And the trick
+# that lets it go on writing after its training length is used up.
+#
+# **What it costs.** On two processor cores without a GPU: about 5 minutes and 1 GB of memory the first time; half a
+# minute when you come back, because everything that was built is kept.
+
+# %%
+import sys
+
+if "google.colab" in sys.modules:  # Colab starts without the package; its own torch stays as it is
+    import subprocess
+
+    package = "tatslib @ git+https://github.com/long-videos-step-by-step/tats-book"
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
+
+# %%
+import math
+import time
+
+import numpy as np
+import torch
+from einops import rearrange
+
+from tatslib import recipes, viz
+from tatslib.metrics.nearest import nearest_real_distance
+from tatslib.sampling.filters import Filters
+from tatslib.sampling.sliding_window import sample
+from tatslib.videos import to_model, to_uint8
+
+# %% [markdown]
+# ## The plan and its price
+#
+# Everything in this book that takes time to make has a name. `recipes.get(name)` hands it over: from the disk if it
+# was built before, otherwise it is built now, with all that it needs. `recipes.plan(name)` says beforehand what that
+# will take. We want the last link of the chain, a trained transformer, so let us ask for its price first.
+
+# %%
+print(recipes.plan("actions/gpt-replicate"))
+
+# %% [markdown]
+# Four artefacts, each made from the one above it: **videos**, a **tokenizer** (the paper calls it a VQGAN; ours is
+# trained without the adversarial part, which comes in Chapter 5), **tokens**, and a **transformer** (a GPT). The word
+# *replicate* in the names is one of the two things that have to be right. It says what the tokenizer assumes to lie
+# before the first and after the last frame of a clip. It sounds like a detail. It decides whether long videos work at
+# all, and Chapter 3 shows why.
+#
+# ## Step 1: videos
+#
+# A toy needs toy data, but toy data need not be toy *files*. A small program draws six motions that never end and
+# never exactly repeat, and writes them as encoded `.avi` files in the folder structure of UCF-101, the data set of
+# human actions that the paper uses most. The reader that we use below reads both. If you own UCF-101, you change one
+# path.
+
+# %%
+videos = recipes.get("actions/videos")
+files = sorted(videos.folder.rglob("*.avi"))
+print(len(files), "files, for example:")
+for file in files[:: len(files) // 4][:4]:
+    print("  ", file.relative_to(videos.folder), f"{file.stat().st_size / 1000:.0f} kB")
+
+# %% [markdown]
+# Training never looks at whole videos. It looks at *clips*: 16 frames, cut from a random place of a random file,
+# scaled down to 24 by 24 pixels. Here is the data set, and one clip of each class.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+train, test = (videos.dataset(split, length=16, resolution=24) for split in ("train", "test"))
+clips, labels = train.clips(step=0, batch_size=64)
+print("a batch of clips:", tuple(clips.shape), clips.dtype)
+print("classes:", ", ".join(train.classes))
+
+# %%
+first_of_class = [int(torch.where(labels == label)[0][0]) for label in range(6)]
+viz.show_videos(
+    {name: clips[i].numpy() for name, i in zip(train.classes, first_of_class, strict=True)},
+    number="0.1",
+    alt="Six small videos of 16 frames: a bouncing ball, a figure doing jumping jacks, a moon that circles a planet, "
+    "a ring that grows and shrinks, a spinning bar, a swinging pendulum.",
+    caption="What the model learns from: one training clip of each class, 16 frames of 24 by 24 pixels. This is all "
+    "it ever sees at once. A whole swing of the pendulum takes about 33 frames, twice the length of a clip.",
+    columns=3,
+)
+
+# %% [markdown]
+# Look at Figure 0.1 again with the question of this chapter in mind. No clip holds a whole swing of the pendulum.
+# Whatever the model will know about a full period, it has to piece together from halves.
+#
+# ## Step 2: from video to tokens
+#
+# A clip has $16 \times 24 \times 24 \times 3 = 27{,}648$ numbers. A transformer that reads one number after the other
+# would drown in them. So a first network, the tokenizer, shortens the clip: every block of 4 frames by 4 by 4 pixels
+# becomes *one* whole number, an index into a table of 512 learned vectors, the *codebook*. A second network turns a
+# grid of indices back into a clip. The two are trained together to lose as little as possible.
+#
+# Before you run the next cell, make a guess. After the compression one index stands for $4 \times 4 \times 4 \times 3
+# = 192$ numbers, and there are only 512 different indices. Which would you expect to survive: colour, position,
+# shape, sharp edges?
+
+# %%
+vqgan = recipes.get("actions/vqgan-replicate")
+print(f"reconstruction of held-out clips: {vqgan.scores['psnr']:.1f} dB (PSNR)")
+print(f"codes in use: {vqgan.scores['used_codes']:.0%} of {vqgan.model.config.codes}")
+
+# %%
+held_out, held_out_labels = test.clips(step=0, batch_size=64)
+chosen = [int(torch.where(held_out_labels == label)[0][0]) for label in range(6)]
+with torch.inference_mode():
+    tokens = vqgan.model.encode(to_model(held_out[chosen]))  # (6, 4, 6, 6)
+    rebuilt = to_uint8(vqgan.model.decode(tokens))  # (6, 16, 24, 24, 3)
+pairs = np.concatenate([held_out[chosen].numpy(), rebuilt], axis=2)  # original above reconstruction
+viz.show_videos(
+    {name: pair for name, pair in zip(train.classes, pairs, strict=True)},
+    number="0.2",
+    alt="Six videos, each with the original clip above and its reconstruction from tokens below. Shapes, colours and "
+    "positions agree; edges are softer in the reconstruction.",
+    caption="Held-out clips (top) and what is left of them after they have been turned into 144 tokens and back "
+    "(bottom). Look at the thin parts: limbs, the rod of the pendulum.",
+    columns=6,
+    width=104,
+)
+
+# %% [markdown]
+# So position, shape and colour survive, and fine edges go soft. That is a good bargain for what comes next. And this
+# is what a clip looks like to the transformer, for the pendulum: four *latent frames* of 6 by 6 indices.
+
+# %%
+print("tokens of one clip:", tuple(tokens[5].shape), "=", tokens[5].numel(), "numbers")
+print(tokens[5, 0].numpy(), "... and three more such squares")
+
+# %% [markdown]
+# Some indices come back where the background is plain, but not as often as one might think: a token also knows a little
+# about its neighbourhood. How such a table is learned, although "nearest entry of a table" has no gradient, is the
+# subject of Chapter 2. And how long did it take to learn? Every run keeps its log.
+
+# %%
+figure, axes = viz.subplots(1, 1, height=2.6)
+steps = [entry["step"] for entry in vqgan.log]
+axes.plot(steps, [entry["l1"] for entry in vqgan.log], linewidth=1)
+axes.axvline(80, linestyle=":", color="gray")
+axes.annotate("codebook starts", (80, axes.get_ylim()[1] * 0.8), xytext=(6, 0), textcoords="offset points")
+axes.set(xlabel="training step (8 clips each)", ylabel="mean absolute error", ylim=(0, None))
+viz.show_figure(
+    figure,
+    number="0.3",
+    alt="The reconstruction error falls steeply within the first 50 steps, rises for a moment at step 80 when the "
+    "codebook starts, and then falls slowly until the end.",
+    caption="How the tokenizer learns. For the first 80 steps it is an ordinary autoencoder; then its latent vectors "
+    "have to snap to the codebook, which costs a little accuracy at first.",
+)
+
+# %% [markdown]
+# ## Step 3: a language model for video
+#
+# Written in reading order, latent frame by latent frame, a clip is a sentence of 144 words from a vocabulary of 512.
+# Predicting the next word of a sentence is what language models do, and a GPT does not care that its words are pieces
+# of a pendulum. It learns the probability of each token given all tokens before it,
+#
+# $$p(\mathbf z) = \prod_{i} p(z_i \mid c, z_0, \ldots, z_{i-1}),$$
+#
+# by making the tokens of real clips as likely as it can. The sentence starts with one extra word $c$ that says which
+# class the clip belongs to. The paper does the same for UCF-101 and finds that it helps a lot (its Table 1).
+
+# %%
+tokens_of = recipes.get("actions/tokens-replicate")
+print(len(tokens_of.train), "tokenised clips to train on,", len(tokens_of.test), "held out")
+
+# %%
+transformer = recipes.get("actions/gpt-replicate")
+size = sum(parameter.numel() for parameter in transformer.model.parameters())
+print(f"a transformer with {size / 1e6:.2f} million parameters")
+print(f"held-out tokens cost {transformer.scores['nll']:.2f} nats each; guessing would cost {math.log(512):.2f}")
+
+# %% [markdown]
+# A cost of $n$ nats means: the model was as unsure as if it had to choose among $e^n$ equally likely tokens. Guessing
+# blindly, that would be 512 tokens. After training it is a handful. Some of what remains can never be learned: which
+# of several ways a figure will move next is decided outside the clip.
+
+# %%
+figure, axes = viz.subplots(1, 1, height=2.6)
+losses = np.array([entry["loss/gpt"] for entry in transformer.log])
+axes.plot(np.convolve(losses, np.ones(20) / 20, mode="valid"), linewidth=1.2, label="training, mean of 20 steps")
+axes.axhline(transformer.scores["nll"], linestyle="--", label="held-out clips, at the end")
+axes.set(xlabel="training step (16 clips each)", ylabel="nats per token", ylim=(0, None))
+axes.legend()
+viz.show_figure(
+    figure,
+    number="0.4",
+    alt="The training loss falls from above six nats to about one nat per token, fast at first and then ever slower; "
+    "the held-out loss lies a little above its end.",
+    caption="How the transformer learns. The gap between the two lines is what it knows by heart rather than "
+    "understands; with more different videos it would shrink.",
+)
+
+# %% [markdown]
+# ## Step 4: past the end
+#
+# Now let it write. For the first 16 frames, four latent frames, this is plain: give the class, draw a token, append
+# it, draw the next, 144 times. But then the sentence is full. The model has learned positions 0 to 143 and nothing
+# beyond, so there is no position for token 144.
+#
+# The paper's way out is a *sliding window* (its Section 2.1). Keep the last three latent frames, drop everything
+# before, and pretend that they are the *first* three of a new clip. There is room for a fourth. Draw it, slide on,
+# and so forth, as long as you like:
+#
+# $$p(\mathbf z^{(t)} \mid \mathbf z^{(1:t-1)}),$$
+#
+# where $\mathbf z^{(j)}$ is the $j$-th latent frame. The pretence is harmless only if three latent frames from the
+# *middle* of a video look like three from the *beginning* of a clip. Whether they do is decided by the tokenizer.
+# That is the finding of the paper, and the reason for the word *replicate*.
+#
+# In code, the whole of it fits in one short loop. This is not how the package does it (it remembers what it has read
+# instead of reading it anew for every token), but it is what it computes.
+
+
+# %%
+@torch.inference_mode()
+def write_slowly(model, label, latent_frames, noise):
+    """Sliding window by hand: int64 (latent_frames * 36,) video tokens; noise decides every draw."""
+    condition, video, offset = torch.tensor([[label]]), [], model.config.condition_codes
+    for index in range(latent_frames * 36):
+        start = max(0, index // 36 - 3) * 36  # the window begins three latent frames before this one
+        window = torch.tensor([video[start:]], dtype=torch.int64) + offset
+        logits = model(torch.cat([condition, window], dim=1))[0, -1, offset:]
+        video.append(int((logits.softmax(-1) / noise[index, 0]).argmax()))
+    return torch.tensor(video)
+
+
+# %% [markdown]
+# The last line but one draws a token: dividing probabilities by random numbers from an exponential distribution and
+# taking the largest is the same as throwing a die with those probabilities, and it lets us use the same luck twice.
+# Does the package's fast sampler, with the same luck, write the same tokens?
+
+# %%
+# NBVAL_CHECK_OUTPUT
+noise = torch.empty(6 * 36, 1, transformer.model.config.codes)
+noise.exponential_(generator=torch.Generator().manual_seed(0))
+by_hand = write_slowly(transformer.model, label=5, latent_frames=6, noise=noise)
+fast = sample(transformer.model, torch.tensor([[5]]), latent_frames=6, noise=noise, progress=False)
+print("tokens that agree:", int((by_hand == rearrange(fast[0], "f h w -> (f h w)")).sum()), "of", by_hand.numel())
+
+# %% [markdown]
+# They agree, also in the fifth and sixth latent frame, where the window has moved. A test in the repository proves
+# the same for all kinds of windows and conditions. So we can trust the fast one with the long job: six videos, one of
+# each class, 1024 frames, that is 256 latent frames or 9,216 tokens each. `top_p=0.9` means: at every step, only
+# tokens that together hold 90 % of the probability may be drawn. It keeps rare mistakes from piling up. (The paper
+# uses 0.8.)
+
+# %%
+started = time.perf_counter()
+long_tokens = sample(transformer.model, torch.arange(6)[:, None], latent_frames=256, filters=Filters(top_p=0.9), seed=1)
+print(f"{long_tokens.numel():,} tokens in {time.perf_counter() - started:.0f} s")
+
+# %%
+with torch.inference_mode():
+    long_videos = [to_uint8(vqgan.model.decode(tokens[None]))[0] for tokens in long_tokens]
+print(len(long_videos), "videos of shape", long_videos[0].shape)
+
+# %% [markdown]
+# Before you look at the names, a test. Figure 0.5 shows the first 256 frames of all six, 16 times as long as a
+# training clip, in a shuffled order and without labels. Can you tell which is which?
+
+# %%
+order = np.random.default_rng(3).permutation(6)
+viz.show_videos(
+    {f"video {place}": long_videos[label][:256] for place, label in enumerate(order)},
+    number="0.5",
+    alt="Six generated videos of 256 frames without labels. Each shows one of the six motions of Figure 0.1, which "
+    "keeps going; outlines wobble, and now and then a colour changes.",
+    caption="Six generated videos, 256 frames each: 16 times the length of a training clip. Which class is which? "
+    "The next cell knows.",
+    fps=16,
+    zoom=2,
+    columns=3,
+)
+
+# %% tags=["hide-cell"]
+for place, label in enumerate(order):
+    print(f"video {place}: {train.classes[label]}")
+
+# %% [markdown]
+# And here is our counterpart of the paper's Figure 1: one video of 1024 frames, looked at every 64 frames.
+
+# %%
+strips = {
+    train.classes[label]: np.concatenate(list(long_videos[label][::64]), axis=1) for label in (5, 1)
+}  # 16 frames side by side
+viz.show_pictures(
+    strips,
+    number="0.6",
+    alt="Two strips of sixteen frames, from frame 0 to frame 960 of a generated video. The pendulum is a pendulum in "
+    "every one of them, the jumping figure a figure.",
+    caption="Long videos generated by our model with 1024 frames (compare Figure 1 of the paper): every 64th frame of "
+    "a pendulum and of a jumping figure. What stays, what changes?",
+    columns=1,
+    zoom=2,
+)
+
+# %% [markdown]
+# ## Is it any good? A crude ruler
+#
+# Looking is necessary, but eyes are generous. Let us measure something. We cut the long videos into windows of 16
+# frames, as the paper does (its Section 3.3), and ask of each window: how far is the nearest of 2,000 real training
+# clips? The distance is the root-mean-square difference in grey levels. On its own the number says little, so we ask
+# the same of *real* held-out clips. That is the floor: a perfect model would score the same.
+#
+# Two predictions are possible. If errors pile up, the distance should climb along the video. If the model stays
+# within what it knows, it should stay level.
+
+# %%
+real = np.concatenate([train.clips(step, 250)[0].numpy() for step in range(8)])  # (2000, 16, 24, 24, 3)
+floor = nearest_real_distance(test.clips(step=1, batch_size=256)[0].numpy(), real).mean()
+windows = rearrange(np.stack(long_videos), "v (n t) h w c -> (v n) t h w c", t=16)  # (6 * 64, ...)
+distances = nearest_real_distance(windows, real).reshape(6, 64)
+for name, row in zip(train.classes, distances, strict=True):
+    print(f"{name:18s} first 16 windows {row[:16].mean():5.1f}    last 16 windows {row[-16:].mean():5.1f}")
+print(f"{'real, held out':18s} {floor:22.1f}")
+
+# %%
+figure, axes = viz.subplots(1, 1, height=3.0)
+for name, row in zip(train.classes, distances, strict=True):
+    axes.plot(16 * np.arange(64), row, linewidth=1, label=name)
+axes.axhline(floor, linestyle="--", color="gray", label="real clips, held out")
+axes.set(xlabel="frame", ylabel="distance to nearest real clip", ylim=(0, None))
+axes.legend(ncols=3, fontsize="small")
+viz.show_figure(
+    figure,
+    number="0.7",
+    alt="Six lines, one for each generated video, over 1024 frames. They lie above the floor of real clips, each at a "
+    "level of its own, and jump up and down; the numbers printed above say how the first and last quarter compare.",
+    caption="How far each window of 16 frames is from the nearest real clip. One video a class and one seed: enough to "
+    "see whether something falls apart, not enough to compare methods. Chapter 7 does that properly.",
+)
+
+# %% [markdown]
+# Read Figure 0.7 with care. It is one video of each class from one training run. It can show that nothing collapses.
+# It cannot show that one class is easier than another, or that our padding is better than another one; for such
+# sentences this book uses several seeds, a protocol that was fixed beforehand, and error bars.
+#
+# You will also have seen what is wrong. Shapes wobble, because the tokenizer is small. Now and then a thing changes
+# its colour or loses a part for a while: the window only holds 12 frames of the past, and whatever has left it is
+# forgotten. Forgetting is the second thing that has to be right, and the second half of the book is about it: an
+# *interpolation transformer* that plans ahead (Chapter 8) and conditions that remind the model of what it is telling
+# (Chapter 9).
+#
+# ## What was different from the paper
+#
+# | | the paper (Section 3.1, B.2) | this chapter |
+# |---|---|---|
+# | videos | 9,537 of UCF-101 | toy motions in the same files and folders |
+# | frames | 128 by 128 pixels | 24 by 24 pixels |
+# | tokens of 16 frames | 4 by 16 by 16, from 16,384 codes | 4 by 6 by 6, from 512 codes |
+# | transformer | 24 layers, 1024 wide | 4 layers, 128 wide |
+# | training | 8 GPUs, 57 hours and 10 days | 2 processor cores, minutes |
+# | adversaries, perceptual loss | yes | not yet |
+# | sliding window | three latent frames of context | three latent frames of context |
+#
+# Everything in the right column is a setting. The code is the same at every scale, and Chapter 12 runs it at the left
+# one.
+#
+# ## Pitfalls
+#
+# - **More context than the window holds.** The window has four latent frames, so at most three can be context. Ask
+#   for four and `sample` answers with a sentence, not with a strange video.
+# - **Decoding in pieces.** Tokens mean something only beside their neighbours. If you decode a long video in separate
+#   pieces and glue the frames together, the seams may show. We decoded all 256 latent frames in one go.
+# - **Judging from one sample.** Change the seed before you believe anything.
+# - **A tokenizer that is too good at remembering its training videos** looks fine in Figure 0.2 only if the clips
+#   there are from the training split. Ours are from the test split.
+#
+# ## Exercises
+#
+# **1. Less luck.** Sample 128 frames of the pendulum with `temperature=0.5`, and with no filter at all. What happens
+# to the motion in each case?
+
+# %% tags=["hide-cell"]
+pendulum = torch.full((1, 1), 5)
+settings = {"temperature 0.5": Filters(temperature=0.5), "no filter": Filters(), "top_p 0.9": Filters(top_p=0.9)}
+with torch.inference_mode():
+    results = {
+        name: to_uint8(vqgan.model.decode(sample(transformer.model, pendulum, 32, filters, seed=2, progress=False)))[0]
+        for name, filters in settings.items()
+    }
+viz.show_videos(
+    results,
+    number="0.8",
+    alt="Three generated pendulums of 128 frames: at temperature 0.5, without a filter, and with top-p 0.9.",
+    caption="Exercise 1. A low temperature prefers whatever is most likely, which often means staying where one is; "
+    "without a filter, unlikely tokens get in and leave specks that the model then has to live with.",
+    fps=16,
+)
+
+# %% [markdown]
+# **2. A shorter memory.** The authors' script keeps only *one* latent frame as context, not three. Try
+# `context_frames=1`. Four frames show where the pendulum is. Do they show which way it is going?
+
+# %% tags=["hide-cell"]
+with torch.inference_mode():
+    results = {}
+    for context in (3, 1):
+        drawn = sample(
+            transformer.model, pendulum, 32, Filters(top_p=0.9), context_frames=context, seed=2, progress=False
+        )
+        results[f"{context} latent frames of context"] = to_uint8(vqgan.model.decode(drawn))[0]
+viz.show_videos(
+    results,
+    number="0.9",
+    alt="Two generated pendulums of 128 frames, with three and with one latent frame of context.",
+    caption="Exercise 2. One latent frame covers four frames: some motion is visible in it, but far less than in "
+    "twelve. Chapter 7 measures the difference over several seeds.",
+    fps=16,
+)
+
+# %% [markdown]
+# **3. How many different frames?** The paper notes that none of its 1024 frames is repeated exactly. Count the
+# distinct frames, and the distinct latent frames, in one of ours.
+
+# %% tags=["hide-cell"]
+frames = {frame.tobytes() for frame in long_videos[5]}
+latent = {tuple(frame.flatten().tolist()) for frame in long_tokens[5]}
+print(f"{len(frames)} of 1024 frames and {len(latent)} of 256 latent frames of the pendulum are distinct")
+
+# %% [markdown]
+# ## Summary
+#
+# A tokenizer turns a clip into a short sentence of whole numbers, a transformer learns the language, and a sliding
+# window lets it go on after the end of its training length. **Can a model that has only seen two thirds of a second
+# make a video that is sixty times longer?** It can, if the tokens from the middle of a video look like those from the
+# beginning of a clip; and it keeps to its subject as long as what matters is still inside the window.
+#
+# Where to go from here: [Chapter 1](01_videos_as_data.ipynb) looks at videos as data, and at everything that can be
+# wrong with a file.
