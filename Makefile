@@ -53,6 +53,7 @@ chapters: env  ## for authors: run changed chapters and store their outputs in n
 	@$(PY) book/run_chapters.py --in-place --fresh
 
 results: env  ## recompute every number and video under book/results and book/_static/media
+	$(PY) book/make_costs.py
 	$(PY) book/make_media.py
 
 lint: env

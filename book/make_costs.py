@@ -1,0 +1,68 @@
+"""Measure what building each artefact costs on this machine, from nothing, and write tatslib/recipes/costs.json.
+
+`recipes.plan` prints these numbers. Everything is built in a temporary folder, so nothing that exists is touched; run
+it on an idle machine.
+"""
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from pathlib import Path
+
+import torch
+
+from tatslib import recipes
+from tatslib.recipes.build import RECORD
+from tatslib.recipes.planning import known_costs
+from tatslib.recipes.table import folder_of, in_order, table
+from tatslib.training.device import has_fast_bfloat16
+from tatslib.training.presets import current_scale
+
+ROOT = Path(__file__).resolve().parent.parent
+COSTS = ROOT / "tatslib" / "recipes" / "costs.json"
+TARGETS = ("actions/gpt-replicate", "sky/videos")
+
+
+def measure() -> dict[str, dict[str, float]]:
+    """Seconds and megabytes of every artefact behind TARGETS, by name."""
+    scale = current_scale()
+    everything = table(scale)
+    costs = {}
+    for target in TARGETS:
+        for name in in_order(everything, target):
+            recipes.get(name)
+            folder = folder_of(everything, name, scale)
+            record = json.loads((folder / RECORD).read_text())
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            costs[name] = {"seconds": record["seconds"], "megabytes": round(size / 1e6, 1)}
+    return costs
+
+
+def hardware() -> str:
+    """The machine in words: what is computed on, and in which number format."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    bfloat16 = "with" if has_fast_bfloat16(torch.device("cpu")) else "without"
+    return f"{os.cpu_count()} {platform.machine()} cores {bfloat16} bfloat16 units, no GPU"
+
+
+def main() -> None:
+    """Measure in a home of its own and store."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TATS_HOME"] = folder
+        measured = measure()
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    provenance = {
+        "hardware": hardware(),
+        "commit": commit.stdout.strip(),
+        "date": datetime.date.today().isoformat(),
+        "command": "make results",
+    }
+    COSTS.write_text(json.dumps({**known_costs(), **provenance, current_scale(): measured}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
