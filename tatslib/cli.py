@@ -148,7 +148,7 @@ def sample_command(
     label: int = 0,
     context_frames: int | None = None,
     top_k: int | None = None,
-    top_p: float | None = 0.92,
+    top_p: float | None = 0.8,
     temperature: float = 1.0,
     seed: int = 0,
 ) -> None:
