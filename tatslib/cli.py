@@ -5,8 +5,9 @@ Mistakes come back as one sentence on stderr and exit status 2; Ctrl-C as 130.
 
 import logging
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import torch
 import tyro
@@ -19,19 +20,19 @@ from tatslib.config import explain
 from tatslib.datasets.benchmark import bench_data
 from tatslib.datasets.clips import ClipDataset
 from tatslib.datasets.sky_timelapse import sky_timelapse
-from tatslib.datasets.tokens import TokenClips
+from tatslib.datasets.tokens import TokenClips, TokenIndex
 from tatslib.datasets.ucf101 import ucf101
 from tatslib.errors import UserError
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.sliding_window import sample as sample_tokens
-from tatslib.training.checkpoint import load_model, read_config
+from tatslib.training.checkpoint import load_model, read_config, weights_fingerprint
 from tatslib.training.device import default_device
 from tatslib.training.loop import Interrupted
 from tatslib.training.presets import PRESETS, Scale
 from tatslib.training.train_transformer import gpt_config, tokenize, train_transformer
 from tatslib.training.train_vqgan import evaluate_vqgan, train_vqgan
 from tatslib.transformer.gpt import GPT, GPTConfig
-from tatslib.videos import to_uint8, write_video
+from tatslib.videos import check_suffix, to_uint8, write_video
 from tatslib.vqgan.padding import Mode
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
 from tatslib.worlds import actions, sky
@@ -82,9 +83,10 @@ def train_vqgan_command(
         seed: of weights, clips and codes.
     """
     preset = PRESETS[scale]
-    config = VQGANConfig(**{**preset.vqgan.model_dump(), "padding": padding})
-    changes = {"seed": seed} if steps is None else {"seed": seed, "steps": steps}
-    training = type(preset.vqgan_training)(**{**preset.vqgan_training.model_dump(), **changes})
+    config = preset.vqgan.replace(padding=padding)
+    steps = preset.vqgan_training.steps if steps is None else steps
+    warmup = min(preset.vqgan_training.warmup_without_codes, steps // 4)  # a short trial gets a codebook too
+    training = preset.vqgan_training.replace(seed=seed, steps=steps, warmup_without_codes=warmup)
     clips = open_clips(dataset, data, "train", config, config.forward_margins)
     held_out = open_clips(dataset, data, "test", config, config.forward_margins)
     vqgan = train_vqgan(config, training, clips, out, device=default_device())
@@ -131,8 +133,7 @@ def train_transformer_command(
         seed: of weights and order.
     """
     preset = PRESETS[scale]
-    changes = {"seed": seed} if steps is None else {"seed": seed, "steps": steps}
-    training = type(preset.transformer_training)(**{**preset.transformer_training.model_dump(), **changes})
+    training = preset.transformer_training.replace(seed=seed, steps=steps or preset.transformer_training.steps)
     clips = TokenClips.read(tokens, seed)
     config = gpt_config(clips.index, preset.transformer.layers, preset.transformer.heads, preset.transformer.width)
     train_transformer(config, training, clips, out, device=default_device())
@@ -166,19 +167,21 @@ def sample_command(
         temperature: below 1 bolder about the likely, above 1 more varied.
         seed: which video.
     """
+    check_suffix(out)
     model, gpt = load_vqgan(vqgan), GPT(read_config(transformer, GPTConfig))
     load_model(transformer, gpt.to(default_device()))
-    if gpt.config.codes != model.config.codes:
+    learnt_from = TokenIndex.from_json((transformer / "data.json").read_text(), source=transformer / "data.json")
+    if learnt_from.vqgan != weights_fingerprint(model):
         raise UserError(
-            f"{transformer} speaks of {gpt.config.codes} codes, {vqgan} has {model.config.codes}: they do not belong "
-            "together."
+            f"{transformer} was trained on the tokens of another VQGAN than {vqgan}: name that one instead."
         )
     filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p)
-    latent_frames = -(-frames // model.config.downsample[0])
+    latent_frames = -(-frames // model.config.downsample[0]) + sum(model.config.latent_margins)
     tokens = sample_tokens(gpt, torch.tensor([[label]]), latent_frames, filters, context_frames, seed)
     with torch.inference_mode():
-        write_video(out, to_uint8(model.decode(tokens)[0])[:frames])
-    print(f"wrote {frames} frames to {out}")
+        video = to_uint8(model.decode(tokens)[0])[:frames]
+    write_video(out, video)
+    print(f"wrote {len(video)} frames to {out}")
 
 
 @recipe.command(name="plan")
@@ -200,7 +203,9 @@ def recipes_get(name: Positional[str], seed: int = 0) -> None:
         name: such as actions/gpt-replicate.
         seed: of the models.
     """
-    print(recipes.get(name, seed).folder)
+    with redirect_stdout(sys.stderr):  # standard output holds the folder and nothing else
+        artefact = recipes.get(name, seed)
+    print(artefact.folder)
 
 
 @bench.command(name="data")
@@ -238,14 +243,19 @@ def main() -> None:
     try:
         app.cli(prog="tats", config=(tyro.conf.OmitArgPrefixes,))
     except Interrupted as stop:
-        print(f"tats: {stop}", file=sys.stderr)
-        sys.exit(130)
+        fail(str(stop), status=130)
+    except KeyboardInterrupt:
+        fail("stopped by Ctrl-C", status=130)
     except ValidationError as error:
-        print(f"tats: {explain(error)}", file=sys.stderr)
-        sys.exit(2)
-    except UserError as error:
-        print(f"tats: {error}", file=sys.stderr)
-        sys.exit(2)
+        fail(explain(error))
+    except (UserError, OSError) as error:
+        fail(str(error))
+
+
+def fail(sentence: str, status: int = 2) -> NoReturn:
+    """Say what went wrong and end with `status`."""
+    print(f"tats: {sentence}", file=sys.stderr)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

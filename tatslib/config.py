@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,6 +24,10 @@ class Config(BaseModel):
         """Twelve hexadecimal digits that change whenever any field changes, on every machine alike."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def replace(self, **changes: Any) -> Self:
+        """The same config with some fields changed, validated like any other."""
+        return type(self)(**{**self.model_dump(), **changes})
 
     def to_json(self) -> str:
         """The config as indented JSON, the form that is stored beside weights."""

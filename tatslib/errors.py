@@ -4,6 +4,15 @@ Everything raised at a door of this package (a config, a folder, a file, a comma
 is one sentence: what was found, what was expected, what to do. The command line prints it without a traceback.
 """
 
+import difflib
+from collections.abc import Sequence
+
 
 class UserError(ValueError):
     """A mistake that the person at the keyboard can mend; the message says how."""
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Words that name the nearest known word, or nothing."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" (perhaps you meant {near[0]!r})" if near else ""

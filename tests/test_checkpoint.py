@@ -22,6 +22,7 @@ from tatslib.training.checkpoint import (
     restore,
     save_checkpoint,
     save_model,
+    weights_fingerprint,
 )
 
 
@@ -91,6 +92,21 @@ def test_a_step_is_saved_again_over_its_damaged_checkpoint(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert newest(tmp_path) is not None
+
+
+def test_a_save_after_damaged_later_checkpoints_is_kept_and_they_go(tmp_path):
+    model, optimizer = trained()
+    for step in (400, 600):
+        flip_last_byte(save(tmp_path, step, model, optimizer) / "net.safetensors")
+    save(tmp_path, 100, model, optimizer)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step_00000100"]
+    checkpoint = newest(tmp_path)
+    assert checkpoint is not None and checkpoint.step == 100
+
+
+def test_weights_have_a_fingerprint_of_their_own():
+    assert weights_fingerprint(trained()[0]) == weights_fingerprint(trained()[0])
+    assert weights_fingerprint(trained()[0]) != weights_fingerprint(trained(steps=3)[0])
 
 
 def flip_last_byte(path: Path) -> None:

@@ -37,6 +37,10 @@ def test_from_files_to_a_long_video_on_the_command_line(world, tmp_path, monkeyp
         result = tats(*command)
         assert result.returncode == 0, result.stderr
     assert read_frames(video).shape == (42, 24, 24, 3)
+    another = str(tmp_path / "another")
+    assert tats("train", "vqgan", "--data", data, "--out", another, "--steps", "2", "--seed", "1").returncode == 0
+    result = tats("sample", "--vqgan", another, "--transformer", gpt, "--out", str(video))
+    assert result.returncode == 2 and "was trained on the tokens of another VQGAN" in result.stderr
     assert {path.name for path in Path(vqgan).iterdir()} >= {"config.json", "model.safetensors", "log.jsonl"}
 
 
@@ -54,6 +58,8 @@ def test_bench_data_ends_with_one_json_line(world, tmp_path, monkeypatch):
         (["train", "vqgan", "--data", "nowhere", "--out", "run"], "The split lists of UCF-101"),
         (["train", "vqgan", "--data", "x", "--out", "run", "--steps", "0"], "steps: Input should be greater than 0"),
         (["train", "transformer", "--tokens", "nowhere", "--out", "run"], "holds no token set"),
+        (["sample", "--vqgan", "nowhere", "--transformer", "x", "--out", "v.webp"], "use .mp4"),
+        (["data", "make", "actions", "--out", "/dev/null/x"], "/dev/null"),
         (["sample", "--vqgan", "nowhere", "--transformer", "x", "--out", "v.mp4"], "is not a run or a model"),
     ],
 )

@@ -20,6 +20,7 @@ from tatslib.training.checkpoint import newest
 from tatslib.training.loop import Interrupted, cosine, linear_tail
 from tatslib.training.train_transformer import TransformerTraining, evaluate_transformer, gpt_config, train_transformer
 from tatslib.training.train_vqgan import VQGANTraining, clip_within_margins, evaluate_vqgan, train_vqgan
+from tatslib.transformer.gpt import GPT
 from tatslib.vqgan.vqgan import VQGANConfig
 
 TINY = VQGANConfig(
@@ -61,7 +62,7 @@ def losses(run: Path, name: str) -> list[float]:
 
 
 def first_stage(run: Path, steps: int = 8) -> list[float]:
-    train_vqgan(TINY, TINY_TRAINING.model_copy(update={"steps": steps}), Noise(), run)
+    train_vqgan(TINY, TINY_TRAINING.replace(steps=steps, warmup_without_codes=min(2, steps - 1)), Noise(), run)
     return losses(run, "generator")
 
 
@@ -141,7 +142,44 @@ def test_every_padding_trains_and_reconstructs_the_clip_between_its_margins(tmp_
 def test_a_run_folder_of_another_architecture_is_refused_with_the_difference(tmp_path):
     first_stage(tmp_path, 2)
     with pytest.raises(UserError, match="hidden is 4 there and 8 here"):
-        train_vqgan(TINY.model_copy(update={"hidden": 8}), TINY_TRAINING, Noise(), tmp_path)
+        train_vqgan(TINY.replace(hidden=8), TINY_TRAINING, Noise(), tmp_path)
+
+
+def test_a_run_folder_of_other_settings_is_refused_but_more_steps_are_welcome(tmp_path):
+    first_stage(tmp_path, 6)
+    with pytest.raises(UserError, match="seed is 0 there and 9 here"):
+        train_vqgan(TINY, TINY_TRAINING.replace(steps=6, seed=9), Noise(), tmp_path)
+    with pytest.raises(UserError, match="steps is 6 there and 4 here"):
+        train_vqgan(TINY, TINY_TRAINING.replace(steps=4), Noise(), tmp_path)
+    assert len(first_stage(tmp_path, 8)) == 8
+
+
+def test_a_run_folder_of_other_tokens_is_refused(tmp_path):
+    second_stage(tmp_path, 2)
+    tokens = stripes_tokens()
+    other = TokenClips(tokens.tokens, tokens.labels, tokens.index.replace(vqgan="1" * 12))
+    training = TransformerTraining(steps=2, batch=4, warmup=2, save_every=1, cosine_decay=False)
+    with pytest.raises(UserError, match="vqgan is 000000000000 there and 111111111111 here"):
+        train_transformer(gpt_config(tokens.index, 1, 2, 16), training, other, tmp_path)
+
+
+def test_the_evaluation_brings_the_tokens_to_where_the_model_is():
+    gpt = GPT(gpt_config(stripes_tokens().index, 1, 2, 16)).to("meta")
+    with pytest.raises(RuntimeError, match="item"):  # the only complaint left: a meta tensor has no value to report
+        evaluate_transformer(gpt, stripes_tokens())
+
+
+def test_a_warm_up_that_leaves_no_step_for_the_codebook_is_refused():
+    with pytest.raises(ValueError, match="warmup_without_codes 20 leaves none of 20 steps"):
+        VQGANTraining(steps=20, warmup_without_codes=20)
+
+
+def test_drawing_initial_weights_leaves_the_callers_generator_alone(tmp_path):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    second_stage(tmp_path, 1)
+    assert torch.equal(torch.rand(1), expected)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_loss_and_last_good_checkpoint(tmp_path):

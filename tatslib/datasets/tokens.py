@@ -24,7 +24,7 @@ class TokenIndex(Config):
     codes: int = Field(gt=0)  # size of the codebook that the tokens index
     latent_shape: tuple[int, int, int]
     classes: tuple[str, ...] = ()  # () for unlabelled data
-    vqgan: str  # fingerprint of the model that made them
+    vqgan: str  # fingerprint of the weights of the model that made them
 
 
 class TokenClips:

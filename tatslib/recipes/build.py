@@ -2,14 +2,17 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from tatslib.recipes.table import find, folder_of, table
 from tatslib.training.checkpoint import write_json
 from tatslib.training.presets import current_scale
 
+SECONDS_OF_SILENT_WAITING = 2
 RECORD = "recipe.json"  # written last: a folder without it is half-built
 
 
@@ -24,7 +27,7 @@ def get(name: str, seed: int = 0) -> Any:
     recipe = find(recipes, name)
     folder = folder_of(recipes, name, scale)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
+    with waiting_for(name, FileLock(folder.with_suffix(".lock"))):
         if not (folder / RECORD).is_file():
             needs = {needed: get(needed, seed) for needed in recipe.needs}
             started = time.perf_counter()
@@ -33,3 +36,17 @@ def get(name: str, seed: int = 0) -> Any:
             print(f"built {name} in {seconds:.0f} s")
             write_json(folder / RECORD, {"name": name, "scale": scale, "seconds": round(seconds, 1), "scores": scores})
     return recipe.load(folder, json.loads((folder / RECORD).read_text())["scores"])
+
+
+@contextmanager
+def waiting_for(name: str, lock: FileLock) -> Iterator[None]:
+    """Hold `lock`; if another process has it for more than a moment, say what is being waited for."""
+    try:
+        lock.acquire(timeout=SECONDS_OF_SILENT_WAITING)
+    except Timeout:
+        print(f"waiting for another process that is building {name}")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -48,7 +48,8 @@ class TrainedVQGAN:
     """A finished first stage, its training log and what was measured on held-out clips (PSNR in dB, used codes)."""
 
     folder: Path
-    model: VQGAN
+    model: VQGAN  # on the CPU, in evaluation mode
+    training: VQGANTraining
     log: Log
     scores: dict[str, float]
 
@@ -67,7 +68,8 @@ class TrainedTransformer:
     """A finished second stage, its training log and what was measured on held-out tokens (nats a token)."""
 
     folder: Path
-    model: GPT
+    model: GPT  # on the CPU, in evaluation mode
+    training: TransformerTraining
     log: Log
     scores: dict[str, float]
 
@@ -132,7 +134,7 @@ class VQGANRecipe(Recipe):
         """The model in evaluation mode."""
         model = VQGAN(read_config(folder, VQGANConfig, expected=self.model))
         load_model(folder, model)
-        return TrainedVQGAN(folder, model, read_log(folder), scores)
+        return TrainedVQGAN(folder, model, self.training, read_log(folder), scores)
 
 
 class TokensRecipe(Recipe):
@@ -187,7 +189,7 @@ class TransformerRecipe(Recipe):
         """The model in evaluation mode."""
         model = GPT(read_config(folder, GPTConfig))
         load_model(folder, model)
-        return TrainedTransformer(folder, model, read_log(folder), scores)
+        return TrainedTransformer(folder, model, self.training, read_log(folder), scores)
 
 
 def clips_for(config: VQGANConfig, videos: Videos, split: Split, margins: tuple[int, int] | None = None) -> ClipDataset:

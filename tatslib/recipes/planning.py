@@ -54,16 +54,20 @@ def plan(name: str, seed: int = 0) -> Plan:
     scale = current_scale()
     recipes = table(scale, seed)
     find(recipes, name)
-    costs = known_costs()
+    costs = known_costs().get(scale, {})
     steps = []
     for needed in in_order(recipes, name):
         folder = folder_of(recipes, needed, scale)
-        cost = costs.get(scale, {}).get(needed, {})
+        cost = costs.get("artefacts", {}).get(needed, {})
         state: State = "built" if (folder / RECORD).is_file() else "half-built" if folder.is_dir() else "to build"
         steps.append(PlanStep(needed, state, cost.get("seconds"), cost.get("megabytes")))
     return Plan(name, scale, tuple(steps), costs.get("hardware", "hardware that was never noted"))
 
 
 def known_costs() -> dict[str, Any]:
-    """What building was measured to cost: {"hardware": ..., scale: {name: {"seconds": ..., "megabytes": ...}}}."""
+    """What building was measured to cost, and on what.
+
+    {scale: {"hardware": ..., "commit": ..., "date": ..., "command": ...,
+             "artefacts": {name: {"seconds": ..., "megabytes": ...}}}}
+    """
     return json.loads(resources.files("tatslib.recipes").joinpath("costs.json").read_text())

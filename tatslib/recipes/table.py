@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from tatslib.errors import UserError
+from tatslib.errors import UserError, did_you_mean
 from tatslib.home import home
 from tatslib.recipes.kinds import Recipe, TokensRecipe, TransformerRecipe, VideosRecipe, VQGANRecipe
-from tatslib.training.presets import PRESETS, Scale, did_you_mean
+from tatslib.training.presets import PRESETS, Scale
 from tatslib.vqgan.padding import SpatialMode
 from tatslib.worlds import actions, sky
+
+TRAINING_VERSION = 1  # raise it with any change to the code that makes other models from the same settings
 
 
 def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
@@ -25,8 +27,8 @@ def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
             vqgan, tokens = f"{world}/vqgan-{padding}", f"{world}/tokens-{padding}"
             recipes[vqgan] = VQGANRecipe(
                 videos=f"{world}/videos",
-                model=preset.vqgan.model_copy(update={"padding": padding}),
-                training=preset.vqgan_training.model_copy(update={"seed": seed}),
+                model=preset.vqgan.replace(padding=padding),
+                training=preset.vqgan_training.replace(seed=seed),
                 seed=seed,
             )
             recipes[tokens] = TokensRecipe(
@@ -38,7 +40,7 @@ def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
             )
             recipes[f"{world}/gpt-{padding}"] = TransformerRecipe(
                 tokens=tokens,
-                training=preset.transformer_training.model_copy(update={"seed": seed}),
+                training=preset.transformer_training.replace(seed=seed),
                 seed=seed,
                 **preset.transformer.model_dump(),
             )
@@ -72,9 +74,11 @@ def in_order(recipes: dict[str, Recipe], name: str) -> Iterator[str]:
 
 
 def fingerprint(recipes: dict[str, Recipe], name: str, scale: Scale) -> str:
-    """Twelve digits that change with the recipe, with anything that it needs, and with the scale."""
+    """Twelve digits that change with the recipe, with anything that it needs, with the scale and with our version."""
     recipe = recipes[name]
-    parts = [type(recipe).__name__, scale, recipe.fingerprint, *(fingerprint(recipes, n, scale) for n in recipe.needs)]
+    version = "" if isinstance(recipe, VideosRecipe) else str(TRAINING_VERSION)
+    needs = (fingerprint(recipes, needed, scale) for needed in recipe.needs)
+    parts = [type(recipe).__name__ + version, scale, recipe.fingerprint, *needs]
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:12]
 
 

@@ -55,14 +55,17 @@ def save_checkpoint(
 ) -> Path:
     """Write the checkpoint after `step` steps and drop all but the newest `keep`.
 
+    Whatever lies there of later steps is damaged, or the run would have gone on from it, and goes as well.
+
     Raises:
         UserError: if the disk refuses (full, read-only); the sentence names the last good checkpoint, which is
             untouched.
     """
     folder = run / "checkpoints" / f"step_{step:08d}"
     try:
-        if folder.exists():  # a damaged one of the same step, or it would have been gone on from
-            shutil.rmtree(folder)
+        for later in step_folders(run):
+            if later.name >= folder.name:
+                shutil.rmtree(later)
         with replacing(folder) as temporary:
             temporary.mkdir()
             groups = {}
@@ -129,7 +132,7 @@ def newest(run: Path) -> Checkpoint | None:
         if complaint is None:
             state = json.loads((folder / "state.json").read_text())
             return Checkpoint(folder, state["step"], state)
-        warnings.warn(f"Checkpoint {folder} is damaged ({complaint}); using the one before it.", stacklevel=2)
+        warnings.warn(f"Checkpoint {folder} is damaged ({complaint}) and passed over.", stacklevel=2)
     return None
 
 
@@ -247,6 +250,36 @@ def load_model(folder: Path, model: nn.Module) -> nn.Module:
     path = folder / "model.safetensors"
     load_into(model, read_tensors(path), path)
     return model.eval()
+
+
+def claim_run(run: Path, config: Config, training: Config, data: Config | None = None) -> None:
+    """Make `run` the folder of this training, or see that it already is.
+
+    Writes `config.json`, `training.json` and, where given, `data.json`. The number of steps may grow: more of the same.
+
+    Raises:
+        UserError: if a run with another architecture, other settings or other data lies there; differences are named.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    for name, wanted in (("config", config), ("training", training), ("data", data)):
+        path = run / f"{name}.json"
+        if wanted is None:
+            continue
+        if path.is_file():
+            there = type(wanted).from_json(path.read_text(), source=path)
+            fewer = getattr(wanted, "steps", 0) < getattr(there, "steps", 0)
+            if fewer or there.model_dump(exclude={"steps"}) != wanted.model_dump(exclude={"steps"}):
+                raise UserError(f"{path} says otherwise: {differences(there, wanted)}; choose another folder.")
+        write_text(path, wanted.to_json())
+
+
+def weights_fingerprint(model: nn.Module) -> str:
+    """Twelve hexadecimal digits of all weights and buffers of a model: equal for equal models only."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def read_config(folder: Path, kind: type[AnyConfig], expected: AnyConfig | None = None) -> AnyConfig:

@@ -7,6 +7,7 @@ comes from (seed, stream, step), so resuming from a checkpoint continues with bi
 
 import json
 import math
+import os
 import signal
 import threading
 import time
@@ -31,7 +32,7 @@ class LoopSettings(Config):
     """How long, how often, how far."""
 
     steps: int = Field(gt=0)  # optimiser updates in all
-    clip: float = Field(1.0, gt=0)  # largest gradient norm of an update (paper A.1: always 1)
+    clip: float | None = Field(1.0, gt=0)  # largest gradient norm (paper A.1: 1 for the VQGAN); None: no limit
     log_every: int = Field(1, gt=0)  # steps between lines of log.jsonl
     save_every: int = Field(200, gt=0)  # steps between checkpoints; the last step is always saved
 
@@ -59,7 +60,7 @@ class Interrupted(UserError):
 def train(task: Task, settings: LoopSettings, run: Path, label: str = "training") -> list[dict[str, float]]:
     """Train `task` in the folder `run` until `settings.steps`, going on from its newest sound checkpoint if it has one.
 
-    A fresh run computes on the idle cores, a resumed one on as many threads as it had.
+    A fresh run computes on the idle cores, a resumed one on as many threads as it had, unless the user set a number.
 
     Returns:
         The log: one dict a logged step, with "step", "loss/<optimiser>" and what the task measured.
@@ -72,7 +73,8 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
     first = checkpoint.step if checkpoint else 0
     if checkpoint:
         restore(checkpoint, task.models, task.optimizers)
-        torch.set_num_threads(checkpoint.state["threads"])  # sums split over other threads differ in the last bit
+        if "OMP_NUM_THREADS" not in os.environ:  # sums that are split over other threads differ in the last bit
+            torch.set_num_threads(checkpoint.state["threads"])
     else:
         use_idle_cores()
     run.mkdir(parents=True, exist_ok=True)
@@ -98,7 +100,7 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
             if done % settings.save_every == 0 or done == settings.steps or stop.is_set():
                 state = {"threads": torch.get_num_threads()}
                 save_checkpoint(run, done, task.models, task.optimizers, state)
-            if stop.is_set() and done < settings.steps:
+            if stop.is_set():
                 raise Interrupted(
                     f"Stopped by Ctrl-C after step {done} of {settings.steps}; it is saved in {run}. "
                     "Start the same command again to go on from there."
@@ -106,7 +108,7 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
     return log
 
 
-def update(task: Task, step: int, clip: float, run: Path) -> dict[str, float]:
+def update(task: Task, step: int, clip: float | None, run: Path) -> dict[str, float]:
     """One step: every loss of the task in turn, each with its own backward, clipping (paper A.1) and update."""
     rate = task.learning_rate(step)
     metrics: dict[str, float] = {"learning_rate": rate}
@@ -122,17 +124,17 @@ def update(task: Task, step: int, clip: float, run: Path) -> dict[str, float]:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        metrics[f"gradient/{name}"] = float(nn.utils.clip_grad_norm_(parameters, clip))
+        metrics[f"gradient/{name}"] = float(nn.utils.clip_grad_norm_(parameters, clip or math.inf))
         optimizer.step()
     return metrics
 
 
-def cosine(step: int, steps: int, peak: float, warmup: int, floor: float = 0.0) -> float:
-    """Linear warm-up to `peak`, then half a cosine down to `floor`."""
+def cosine(step: int, steps: int, peak: float, warmup: int) -> float:
+    """Linear warm-up to `peak`, then half a cosine down to zero."""
     if step < warmup:
         return peak * (step + 1) / warmup
     progress_made = (step - warmup) / max(1, steps - warmup)
-    return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * progress_made))
+    return peak * 0.5 * (1 + math.cos(math.pi * progress_made))
 
 
 def linear_tail(step: int, steps: int, peak: float, tail: float) -> float:

@@ -4,13 +4,11 @@ toy     two CPU cores, minutes: the settings that were seen to train there
 paper   section B.2 of the paper: 8 GPUs, days
 """
 
-import difflib
 import os
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 from tatslib.config import Config
-from tatslib.errors import UserError
+from tatslib.errors import UserError, did_you_mean
 from tatslib.training.train_transformer import TransformerTraining
 from tatslib.training.train_vqgan import VQGANTraining
 from tatslib.vqgan.vqgan import VQGANConfig
@@ -85,6 +83,7 @@ PRESETS: dict[Scale, Preset] = {
             learning_rate=1.08e-4,  # 4.5e-6 times the total batch (B.2)
             warmup=0,
             cosine_decay=False,
+            clip=None,  # as released; A.1 clips the VQGAN only
             log_every=50,
             save_every=5000,
             precision="auto",
@@ -107,9 +106,3 @@ def current_scale() -> Scale:
             return known
     known = get_args(Scale)
     raise UserError(f"TATS_SCALE is {value!r}; it can be {' or '.join(known)}{did_you_mean(value, known)}.")
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Words that name the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" (perhaps you meant {near[0]!r})" if near else ""

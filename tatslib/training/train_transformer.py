@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tatslib.datasets.tokens import TokenClips, TokenIndex
 from tatslib.progress import progress
 from tatslib.randomness import derive_seed
-from tatslib.training.checkpoint import read_config, save_model, write_json
+from tatslib.training.checkpoint import claim_run, save_model, weights_fingerprint
 from tatslib.training.device import Precision, autocast
 from tatslib.training.loop import LoopSettings, cosine, train
 from tatslib.training.train_vqgan import Clips
@@ -40,8 +40,9 @@ class TransformerTask:
 
     def __init__(self, config: GPTConfig, training: TransformerTraining, data: TokenClips, device: torch.device):
         self.training, self.data, self.device = training, data, device
-        torch.manual_seed(derive_seed(training.seed, "initial weights"))
-        self.gpt = GPT(config).to(device)
+        with torch.random.fork_rng(devices=[]):  # drawn from our seed, without touching the caller's generator
+            torch.manual_seed(derive_seed(training.seed, "initial weights"))
+            self.gpt = GPT(config).to(device)
         self.models: dict[str, nn.Module] = {"gpt": self.gpt}
         groups = parameter_groups(self.gpt, training.weight_decay)
         self.optimizers: dict[str, torch.optim.Optimizer] = {"gpt": torch.optim.AdamW(groups, betas=training.betas)}
@@ -89,13 +90,9 @@ def train_transformer(
     """Train (or go on training) a transformer in the folder `run`; the finished model lies there as safetensors + JSON.
 
     Raises:
-        UserError: if `run` holds a run with another architecture, and as `training.loop.train` does.
+        UserError: if `run` holds another run, and as `training.loop.train` does.
     """
-    if (run / "config.json").is_file():
-        read_config(run, GPTConfig, expected=config)
-    run.mkdir(parents=True, exist_ok=True)
-    write_json(run / "config.json", config.model_dump(mode="json"))
-    write_json(run / "training.json", training.model_dump(mode="json"))
+    claim_run(run, config, training, data.index)
     task = TransformerTask(config, training, data, torch.device(device))
     train(task, training, run, label=label)
     save_model(run, task.gpt, config)
@@ -106,10 +103,12 @@ def train_transformer(
 def evaluate_transformer(gpt: GPT, data: TokenClips, batch: int = 32) -> float:
     """Mean negative log-likelihood of held-out tokens, in nats a token."""
     gpt.eval()
+    device = next(gpt.parameters()).device
     total = 0.0
     for start in range(0, len(data), batch):
         tokens, labels = data.tokens[start : start + batch].long(), data.labels[start : start + batch]
-        total += gpt.loss(condition_tokens(gpt.config, labels), tokens).item() * len(tokens)
+        loss = gpt.loss(condition_tokens(gpt.config, labels).to(device), tokens.to(device))
+        total += loss.item() * len(tokens)
     return total / len(data)
 
 
@@ -128,6 +127,6 @@ def tokenize(vqgan: VQGAN, data: Clips, clips: int, batch: int = 32, classes: tu
         codes=vqgan.config.codes,
         latent_shape=vqgan.config.latent_shape,
         classes=classes,
-        vqgan=vqgan.config.fingerprint,
+        vqgan=weights_fingerprint(vqgan),
     )
     return TokenClips(torch.cat(tokens)[:clips], torch.cat(labels)[:clips], index)

@@ -5,15 +5,15 @@ Letters: B batch, C channels, T H W frames.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tatslib.randomness import torch_generator
-from tatslib.training.checkpoint import read_config, save_model, write_json
+from tatslib.training.checkpoint import claim_run, save_model
 from tatslib.training.device import Precision, autocast
 from tatslib.training.loop import LoopSettings, linear_tail, train
 from tatslib.videos import to_model
@@ -30,9 +30,16 @@ class VQGANTraining(LoopSettings):
     warmup_without_codes: int = Field(0, ge=0)  # first steps as a plain autoencoder, before the codebook starts
     l1_weight: float = Field(1.0, ge=0)
     l2_weight: float = Field(0.0, ge=0)
-    commitment_weight: float = Field(1.0, ge=0)  # on top of beta = 0.25, which is part of the commitment loss
     seed: int = 0
     precision: Precision = "float32"
+
+    @model_validator(mode="after")
+    def _the_codebook_starts(self) -> Self:
+        if self.warmup_without_codes >= self.steps:
+            raise ValueError(
+                f"warmup_without_codes {self.warmup_without_codes} leaves none of {self.steps} steps for the codebook"
+            )
+        return self
 
 
 class Clips(Protocol):
@@ -70,10 +77,7 @@ class VQGANTask:
         target, reconstruction = clip_within_margins(video, self.vqgan.config), out.reconstruction.float()
         l1, l2 = F.l1_loss(reconstruction, target), F.mse_loss(reconstruction, target)
         metrics |= {"l1": l1.item(), "perplexity": float(out.perplexity)}
-        yield (
-            "generator",
-            (options.l1_weight * l1 + options.l2_weight * l2 + options.commitment_weight * out.commitment_loss),
-        )
+        yield "generator", options.l1_weight * l1 + options.l2_weight * l2 + out.commitment_loss
 
 
 def clip_within_margins(video: Tensor, config: VQGANConfig) -> Tensor:
@@ -93,13 +97,9 @@ def train_vqgan(
     """Train (or go on training) a VQGAN in the folder `run`; the finished model lies there as safetensors + JSON.
 
     Raises:
-        UserError: if `run` holds a run with another architecture, and as `training.loop.train` does.
+        UserError: if `run` holds another run, and as `training.loop.train` does.
     """
-    if (run / "config.json").is_file():
-        read_config(run, VQGANConfig, expected=config)
-    run.mkdir(parents=True, exist_ok=True)
-    write_json(run / "config.json", config.model_dump(mode="json"))
-    write_json(run / "training.json", training.model_dump(mode="json"))
+    claim_run(run, config, training)
     task = VQGANTask(config, training, data, torch.device(device))
     train(task, training, run, label=label)
     save_model(run, task.vqgan, config)
