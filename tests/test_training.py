@@ -66,6 +66,12 @@ def first_stage(run: Path, steps: int = 8) -> list[float]:
     return losses(run, "generator")
 
 
+def first_stage_in_bfloat16(run: Path, steps: int = 8) -> list[float]:
+    training = TINY_TRAINING.replace(steps=steps, precision="bfloat16", save_every=200)
+    train_vqgan(TINY, training, Noise(), run)
+    return losses(run, "generator")
+
+
 def second_stage(run: Path, steps: int = 8) -> list[float]:
     tokens = stripes_tokens()
     training = TransformerTraining(steps=steps, batch=4, warmup=2, save_every=1, cosine_decay=False)
@@ -73,7 +79,7 @@ def second_stage(run: Path, steps: int = 8) -> list[float]:
     return losses(run, "gpt")
 
 
-@pytest.mark.parametrize("stage", [first_stage, second_stage])
+@pytest.mark.parametrize("stage", [first_stage, first_stage_in_bfloat16, second_stage])
 @pytest.mark.parametrize("stop", [1, 2, 3, 5])
 def test_a_run_that_stopped_after_any_step_continues_with_bit_identical_losses(tmp_path, stage, stop, monkeypatch):
     # the learning rate of the first stage depends on the number of steps, so the stop is a Ctrl-C, not a shorter run
@@ -91,7 +97,7 @@ def test_a_run_that_stopped_after_any_step_continues_with_bit_identical_losses(t
     with pytest.raises(Interrupted, match=f"after step {stop} of 25"):
         stage(tmp_path / "broken", 25)
     monkeypatch.setattr(loop, "update", update)
-    assert len(losses(tmp_path / "broken", "generator" if stage is first_stage else "gpt")) == stop
+    assert len(losses(tmp_path / "broken", "gpt" if stage is second_stage else "generator")) == stop
     assert stage(tmp_path / "broken", 25) == unbroken
 
 
@@ -218,6 +224,31 @@ train_vqgan(TINY, training, Noise(), Path({str(tmp_path)!r}))
     assert "Stopped by Ctrl-C after step" in errors and "Start the same command again to go on" in errors
     checkpoint = newest(tmp_path)
     assert checkpoint is not None and checkpoint.step == len(losses(tmp_path, "generator"))
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint_as_if_nothing_had_happened(tmp_path):
+    settings = {"steps": 40, "save_every": 3}
+    program = f"""
+import sys, time; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from pathlib import Path
+from tests.test_training import TINY, TINY_TRAINING, Noise
+from tatslib.training import loop
+from tatslib.training.train_vqgan import train_vqgan
+update = loop.update
+loop.update = lambda *rest: (time.sleep(0.02), update(*rest))[1]
+train_vqgan(TINY, TINY_TRAINING.replace(**{settings}), Noise(), Path({str(tmp_path / "killed")!r}))
+"""
+    process = subprocess.Popen([sys.executable, "-c", program])
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "killed" / "checkpoints" / "step_00000006").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert len(losses(tmp_path / "killed", "generator")) < 40
+    for run in ("killed", "unbroken"):
+        train_vqgan(TINY, TINY_TRAINING.replace(**settings), Noise(), tmp_path / run)
+    assert losses(tmp_path / "killed", "generator") == losses(tmp_path / "unbroken", "generator")
 
 
 def test_training_works_outside_the_main_thread_where_signals_cannot_be_handled(tmp_path):

@@ -1,0 +1,8 @@
+"""One thread for all tests and the processes they start: losses are compared to the last bit."""
+
+import os
+
+import torch
+
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
