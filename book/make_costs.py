@@ -61,7 +61,8 @@ def main() -> None:
         "date": datetime.date.today().isoformat(),
         "command": "make results",
     }
-    COSTS.write_text(json.dumps({**known_costs(), **provenance, current_scale(): measured}, indent=2) + "\n")
+    costs = known_costs() | {current_scale(): {**provenance, "artefacts": measured}}
+    COSTS.write_text(json.dumps(costs, indent=2) + "\n")
 
 
 if __name__ == "__main__":

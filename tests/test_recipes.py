@@ -92,7 +92,8 @@ def test_two_processes_do_not_build_the_same_thing_twice(family):
 
 
 def test_the_plan_says_what_is_there_and_what_the_rest_costs(family, monkeypatch, tmp_path):
-    costs = {"hardware": "an abacus", "toy": {name: {"seconds": 90.0, "megabytes": 1.5} for name in family}}
+    artefacts = {name: {"seconds": 90.0, "megabytes": 1.5} for name in family}
+    costs = {"toy": {"hardware": "an abacus", "artefacts": artefacts}, "paper": {"hardware": "a barn of GPUs"}}
     monkeypatch.setattr("tatslib.recipes.planning.known_costs", lambda: costs)
     recipes.get("left")
     text = str(plan("top"))
