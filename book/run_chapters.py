@@ -32,6 +32,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
+from tatslib.training.presets import current_scale
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 EXECUTED = ROOT / "book" / "_build" / "notebooks"
@@ -47,6 +49,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
 }
+PACKAGE_FILES = (".py", ".js", ".css", ".json")
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -59,8 +62,9 @@ def sha256(*parts: bytes) -> str:
 
 
 def package_hash() -> str:
-    """Hash of the package's sources, in a fixed order."""
-    return sha256(*(path.read_bytes() for path in sorted(ROOT.glob("tatslib/**/*.py"))))
+    """Hash of the package's files, code, styles, scripts and tables, in a fixed order."""
+    files = sorted(path for path in (ROOT / "tatslib").rglob("*") if path.suffix in PACKAGE_FILES)
+    return sha256(*(path.read_bytes() for path in files))
 
 
 def text_hash(text: Path) -> str:
@@ -70,7 +74,7 @@ def text_hash(text: Path) -> str:
 
 def run_hash(text: Path) -> str:
     """Hash of all that decides what a run of this chapter prints on this machine."""
-    scale = os.environ.get("TATS_SCALE", "") + os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    scale = current_scale() + os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return sha256(text.read_bytes(), package_hash().encode(), scale.encode(), platform.machine().encode())
 
 
@@ -157,7 +161,7 @@ def run_chapter(text: Path, target: Path, timeout: float) -> None:
         "package": package_hash(),
         "run": run_hash(text),
         **cost,
-        "scale": os.environ.get("TATS_SCALE", "toy"),
+        "scale": current_scale(),
         "cores": os.cpu_count(),
     }
     target.parent.mkdir(parents=True, exist_ok=True)
