@@ -15,7 +15,7 @@ CHAPTER_SECONDS := 1200
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=$(CHAPTER_SECONDS) --nbval-sanitize-with=notebooks/sanitize.cfg --timeout=$(CHAPTER_SECONDS)
 
 .NOTPARALLEL:
-.PHONY: help env book test unit chapters-test browser-test demo serve chapters results lint clean
+.PHONY: help env book test unit chapters-test page-test demo serve chapters results lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -31,7 +31,7 @@ book: env  ## run the chapters that this machine has not run yet, render the boo
 serve: book  ## the same, then show it on http://localhost:8000
 	@cd book/_build/html && ../../../$(PY) -m http.server 8000 --bind 127.0.0.1
 
-test: unit book chapters-test page-test  ## unit and parity tests; every chapter, twice; the built page in a browser; the README
+test: lint unit book chapters-test page-test  ## lint; unit and parity tests; every chapter, twice; the built page in a browser; the README
 
 unit: env
 	$(ONE_THREAD) $(PY) -m pytest -m "not slow" --ignore=tests/browser
@@ -44,9 +44,9 @@ page-test: env
 	$(ONE_THREAD) $(PY) -m pytest tests/browser tests/test_readme.py
 
 demo: env  ## one long video at toy scale, from nothing, in under five minutes
-	@PATH="$$PWD/.venv/bin:$$PATH" && \
-	vqgan=$$(tats recipes get actions/vqgan-replicate | tee /dev/stderr | tail -n 1) && \
-	transformer=$$(tats recipes get actions/gpt-replicate | tee /dev/stderr | tail -n 1) && \
+	@set -euo pipefail; PATH="$$PWD/.venv/bin:$$PATH"; \
+	vqgan=$$(tats recipes get actions/vqgan-replicate); \
+	transformer=$$(tats recipes get actions/gpt-replicate); \
 	tats sample --vqgan "$$vqgan" --transformer "$$transformer" --label 5 --out demo.mp4
 
 chapters: env  ## for authors: run changed chapters and store their outputs in notebooks/*.ipynb
