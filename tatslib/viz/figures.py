@@ -64,7 +64,9 @@ def to_svg(figure: Figure, alt: str) -> str:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"(\d\.\d{3})\d+", r"\1", svg)  # a thousandth of a point is enough for any screen
+    # One line a path, in hundredths of a point, which is enough for any screen. Factors of scale keep their digits.
+    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"\s+", " ", path[0]), svg)
+    svg = re.sub(r' [dxy]="[^"]*"|translate\([^)]*\)', lambda place: re.sub(r"(\.\d\d)\d+", r"\1", place[0]), svg)
     svg = re.sub(r">\s+<", "><", svg)
     width, height = figure.get_size_inches()
     size = f'style="width:{96 * width:.0f}px;aspect-ratio:{width:g}/{height:g}"'
