@@ -50,6 +50,23 @@ def test_conda_reads_the_environment_and_its_floors_are_ours():
 
 
 # --------------------------------------------------------------------------------------- tools/environment.py
+def test_what_make_accepts_on_a_machine_is_what_the_package_asks_for():
+    floors = dict(requirement.split(">=") for requirement in PROJECT["dependencies"])
+    assert ".".join(map(str, environment.TORCH_FLOOR)) == floors["torch"]
+    assert ">=" + ".".join(map(str, environment.FLOOR)) == PROJECT["requires-python"]
+
+
+def test_pip_is_quiet_about_warnings_and_loud_about_errors(tmp_path, monkeypatch, capfd):
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\necho warnings: $PYTHONWARNINGS; echo what went wrong >&2; exit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(environment, "PYTHON", script)
+    with pytest.raises(SystemExit, match="pip failed, see above"):
+        environment.pip("einops")
+    said = capfd.readouterr()
+    assert "warnings: ignore" in said.out and "what went wrong" in said.err
+
+
 def fake_python(folder: Path, answer: str) -> None:
     """An interpreter that answers the probe as told."""
     script = folder / "python3"

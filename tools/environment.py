@@ -94,7 +94,9 @@ def fingerprint():
 def pip(*arguments):
     """Run pip of `.venv`; pip itself says what went wrong."""
     command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *arguments]
-    if subprocess.run(command, cwd=str(ROOT), check=False).returncode:
+    # Warnings are for the authors of build tools (setuptools says which hook it will drop); errors come as ever.
+    environment = dict(os.environ, PYTHONWARNINGS="ignore")
+    if subprocess.run(command, cwd=str(ROOT), env=environment, check=False).returncode:
         stop("pip failed, see above; once the cause is gone, the same make command goes on from here.")
 
 
