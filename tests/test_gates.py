@@ -70,8 +70,26 @@ def test_no_output_is_an_error_or_a_warning(chapter: Chapter):
 @each_chapter
 def test_no_output_tells_where_it_was_run(chapter: Chapter):
     printed = chapter.printed()
-    for place in (str(ROOT), str(Path.home()) + "/", "/root/", "/home/", "/Users/", "/work/", "/content/"):
+    for place in (str(ROOT), str(Path.home()) + "/", "/root/", "/home/", "/Users/", "/content/"):
         assert place not in printed
+
+
+def promised(chapter: Chapter) -> tuple[float, float]:
+    """(seconds, GB of memory) as the chapter's paragraph "What it costs." has them."""
+    texts = [text for source in chapter.sources("markdown") for text in source.split("\n\n")]
+    (said,) = (" ".join(text.split()) for text in texts if text.startswith("**What it costs.**"))
+    minutes = re.search(r"\babout (\d+) minutes|\bunder (a) minute", said, re.IGNORECASE)
+    memory = re.search(r"([\d.]+) GB of memory", said)
+    assert minutes and memory, "say for instance: about 4 minutes, 1.3 GB of memory"
+    return 60.0 * int(minutes[1] or 1), float(memory[1])
+
+
+@each_chapter
+def test_the_run_cost_no_more_than_the_chapter_says(chapter: Chapter):
+    seconds, memory = promised(chapter)
+    stored = chapter.content["metadata"]["tats"]
+    assert stored["seconds"] <= 1.25 * seconds
+    assert stored["peak_memory_mib"] * 2**20 <= 1.25 * memory * 1e9
 
 
 # --------------------------------------------------------------------------------------------- it can be read by anyone
@@ -130,6 +148,11 @@ def test_exercises_have_folded_solutions(chapter: Chapter):
 # ------------------------------------------------------------------------------------------------------- the repository
 def test_no_tracked_file_is_large():
     assert [str(path) for path in tracked() if path.stat().st_size > 2_000_000] == []
+
+
+def test_the_hash_of_the_package_covers_every_kind_of_file_in_it():
+    kinds = {path.suffix for path in tracked() if path.is_relative_to(ROOT / "tatslib")}
+    assert kinds == set(run_chapters.PACKAGE_FILES)
 
 
 def test_the_repository_has_one_address():
