@@ -1,10 +1,18 @@
 """Files that are either whole or absent."""
 
-import os
+import re
+import secrets
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+
+from tatslib.errors import UserError
+
+PARTIAL = re.compile(r"\..+\.[0-9a-f]+\.partial(\.[^.]+)?")  # the temporary names that `replacing` gives
+LEFTOVER_AFTER = 24 * 60 * 60  # seconds without a change after which nobody is writing there any more
 
 
 @contextmanager
@@ -12,16 +20,44 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary sibling of `path` to write to, and rename it to `path` when the block ends without an error.
 
     Works for a file and for a folder; whatever stood at `path` before is replaced by a file, while a folder must not be
-    there yet. The suffix is kept, because some writers choose their format by it. Two processes that write the same
-    path at the same time do not meet: each has its own temporary name, and the last rename wins.
+    there yet. The suffix is kept, because some writers choose their format by it. Writers of the same path do not meet,
+    be they threads, processes or machines that share the folder: each has a random name, and the last rename wins.
+
+    A killed process cannot tidy up. What such a one left in the same folder more than a day ago is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    _remove_leftovers(path.parent.resolve())
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+@contextmanager
+def refusals_in_words(path: Path) -> Iterator[None]:
+    """Wrap what writes to `path` for a user: the system's refusal (full, read-only, no folder) becomes one sentence.
+
+    Raises:
+        UserError: with the path and the system's reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error}): choose another place or mend this one.") from error
+
+
+@cache  # once a folder is enough: reading a folder of ten thousand videos again for each of them is not
+def _remove_leftovers(folder: Path) -> None:
+    with suppress(OSError):  # a folder may be written to but not read, and what others own may not be removed
+        for entry in folder.iterdir():
+            if PARTIAL.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > LEFTOVER_AFTER:
+                _remove(entry)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -22,12 +22,12 @@ import numpy as np
 import torch
 from einops import rearrange
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from tatslib.errors import UserError
-from tatslib.files import replacing
+from tatslib.files import refusals_in_words, replacing
 
 Video = NDArray[np.uint8]
 
@@ -37,7 +37,6 @@ class DamagedVideo(UserError):
 
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-VIDEO_SUFFIXES = (".avi", ".mp4", ".webm", ".mkv", ".mov")
 LAMBDA_PER_QSCALE = 118  # the MPEG-4 encoder takes its quantiser scale in these units
 
 
@@ -98,9 +97,16 @@ def claimed_frames(path: str | Path) -> int:
         stream = container.streams.video[0]
         if stream.frames:
             return int(stream.frames)
-        if container.duration and stream.average_rate:
-            return round(container.duration / av.time_base * stream.average_rate)
+        if seconds := _seconds(stream.metadata.get("DURATION")) or Fraction(container.duration or 0, av.time_base):
+            return round(seconds * (stream.average_rate or 0))
     return 0
+
+
+def _seconds(tag: str | None) -> Fraction:
+    """Seconds of a tag "00:00:02.600000000": Matroska and WebM keep the length of a stream there, and only there."""
+    parts = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tag or "")
+    hours, minutes, seconds = map(Fraction, parts.groups() if parts else (0, 0, 0))
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def frame_paths(folder: Path) -> list[Path]:
@@ -124,7 +130,8 @@ def _read_image(path: Path) -> Video:
     try:
         with Image.open(path) as image:
             return np.array(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:  # OSError: what Pillow raises for an image that was cut off
+    # Pillow raises an OSError for what is no image or was cut off, and the others for bytes that make no sense
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} cannot be read as an image: {_reason(error)}.") from error
 
 
@@ -159,7 +166,7 @@ def _decode(path: Path) -> Iterator[av.VideoFrame]:
 
 
 def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return text.splitlines()[0].rstrip(".").lower()
 
 
@@ -187,19 +194,29 @@ def write_video(
         first: number of the first image of a folder.
 
     Raises:
-        UserError: for another suffix, no frames, frames of changing or odd size, or a folder that exists.
+        UserError: for another suffix, no frames, frames of changing or odd size, an existing folder, a full disk.
     """
     path = Path(path)
-    if path.suffix == ".mp4":
-        # without mbtree=0 this encoder's lookahead makes different bytes from the same frames now and then
-        options = {"crf": str(18 if quality is None else quality), "preset": "medium", "x264-params": "mbtree=0"}
-        _encode(path, frames, fps, "libx264", options, {"movflags": "faststart"})
-    elif path.suffix == ".avi":
-        scale = 3 if quality is None else quality
-        _encode(path, frames, fps, "mpeg4", {"flags": "+qscale", "global_quality": str(scale * LAMBDA_PER_QSCALE)}, {})
-    elif path.suffix == "":
-        _write_folder(path, frames, 95 if quality is None else quality, stem or f"{path.name}_frames", first)
-    else:
+    check_suffix(path)
+    with refusals_in_words(path):
+        if path.suffix == ".mp4":
+            # without mbtree=0 this encoder's lookahead makes different bytes from the same frames now and then
+            options = {"crf": str(18 if quality is None else quality), "preset": "medium", "x264-params": "mbtree=0"}
+            _encode(path, frames, fps, "libx264", options, {"movflags": "faststart"})
+        elif path.suffix == ".avi":
+            scale = (3 if quality is None else quality) * LAMBDA_PER_QSCALE
+            _encode(path, frames, fps, "mpeg4", {"flags": "+qscale", "global_quality": str(scale)}, {})
+        else:
+            _write_folder(path, frames, 95 if quality is None else quality, stem or f"{path.name}_frames", first)
+
+
+def check_suffix(path: str | Path) -> None:
+    """Refuse a name that `write_video` would refuse: to be asked before the frames are made, which may take minutes.
+
+    Raises:
+        UserError: for a suffix other than `.mp4`, `.avi` and none.
+    """
+    if Path(path).suffix not in (".mp4", ".avi", ""):
         raise UserError(f"{path} cannot be written: use .mp4 (h264), .avi (mpeg4) or no suffix (a folder of images).")
 
 

@@ -271,6 +271,21 @@ def test_an_avi_that_honestly_lacks_its_last_frames_is_used(tmp_path: Path, capl
     assert data.frames == [59] and not caplog.messages
 
 
+def test_an_avi_that_was_cut_near_its_end_is_named_and_skipped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = np.random.default_rng(0).integers(
+        0, 256, (100, 32, 32, 3), dtype=np.uint8
+    )  # so that frames are equally big
+    for name in ("whole.avi", "cut.avi"):
+        write_video(tmp_path / name, noise)
+    whole = (tmp_path / "cut.avi").read_bytes()
+    (tmp_path / "cut.avi").write_bytes(whole[: int(0.955 * len(whole))])
+    data = ClipDataset([tmp_path / "whole.avi", tmp_path / "cut.avi"], resolution=16, cache=tmp_path / "cache")
+    assert [path.name for path in data.paths] == ["whole.avi"]
+    assert len(caplog.messages) == 1 and "cut.avi was cut off: only 9" in caplog.messages[0]
+
+
 def test_a_broken_last_packet_costs_that_frame_and_a_broken_middle_the_video(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -186,6 +186,43 @@ def test_files_that_are_no_videos_are_named_in_one_sentence(tmp_path: Path) -> N
         assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_png_with_a_broken_chunk_is_named_in_one_sentence(tmp_path: Path) -> None:
+    Image.fromarray(smooth_video(1)[0]).save(tmp_path / "f_1.png")
+    whole = (tmp_path / "f_1.png").read_bytes()
+    pixels = whole.index(b"IDAT")  # the four bytes before it are the chunk's length: where the next one is looked for
+    (tmp_path / "f_1.png").write_bytes(whole[: pixels - 4] + (50).to_bytes(4, "big") + whole[pixels:])
+    with pytest.raises(UserError, match=r"f_1\.png cannot be read as an image: broken png file"):
+        videos.read_frames(tmp_path)
+
+
+@pytest.mark.parametrize("error", [SyntaxError("broken PNG file"), ValueError("makes no sense"), OSError("cut off")])
+def test_whatever_pillow_says_about_an_image_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "f_1.png")
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Image.Image, "convert", refuse)
+    with pytest.raises(UserError, match=rf"f_1\.png cannot be read as an image: {str(error).lower()}"):
+        videos.read_frames(tmp_path)
+
+
+def test_sound_that_goes_on_after_the_pictures_is_no_loss_of_frames(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=8000)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for frame in smooth_video(20, 32, 32):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
+        container.mux(stream.encode(None))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 2 * 8000), np.int16), format="s16", layout="mono")
+        silence.sample_rate = 8000
+        container.mux(sound.encode(silence))
+        container.mux(sound.encode(None))
+    assert videos.claimed_frames(tmp_path / "a.mkv") == 20
+
+
 def test_writing_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="even height and width, got 15x16"):
         videos.write_video(tmp_path / "odd.mp4", smooth_video(2, 15, 16))
@@ -205,6 +242,21 @@ def test_writing_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) ->
     with pytest.raises(KeyboardInterrupt):
         videos.write_video(tmp_path / "half.mp4", interrupted())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_suffix_can_be_refused_before_there_are_frames() -> None:
+    for name in ("a.mp4", "a.avi", "folder"):
+        videos.check_suffix(name)
+    with pytest.raises(UserError, match=r"a\.gif cannot be written: use \.mp4"):
+        videos.check_suffix("a.gif")
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi", "folder"])
+def test_a_place_that_the_system_refuses_is_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=rf"file/{name} cannot be written .*file.*: choose another place") as caught:
+        videos.write_video(tmp_path / "file" / name, smooth_video(2, 16, 16))
+    assert "\n" not in str(caught.value)
 
 
 def test_an_existing_folder_is_not_overwritten(tmp_path: Path) -> None:

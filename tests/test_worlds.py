@@ -130,6 +130,28 @@ def test_writing_twice_gives_the_same_bytes(world, tmp_path: Path) -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("world", [actions, sky])
+@pytest.mark.parametrize("size", [-64, 0, 7])
+def test_a_size_in_which_nothing_can_be_painted_is_refused(world, size: int, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"starts at 8, got {size}"):
+        world.write(tmp_path / "world", size=size)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("world", [actions, sky])
+@pytest.mark.parametrize("place", ["file", "file/below", "file/far/below"])
+def test_a_folder_that_is_a_file_or_lies_below_one_is_refused(world, place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UserError, match=f"{place} cannot be written .*: choose another place") as caught:
+        world.write(tmp_path / place)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_sky_without_test_videos_has_an_empty_folder_for_them(tmp_path: Path) -> None:
+    sky.write(tmp_path, train=1, test=0, mean_frames=4, size=8)
+    assert {path.name for path in tmp_path.iterdir()} == {"sky_train", "sky_test"}
+
+
 def test_a_broken_off_writing_leaves_no_half_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(path: Path, frames: object, *args: object, **options: object) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,9 +4,9 @@ A clip has `length` frames, `stride` frames of the video apart, so it spans (len
 the one convention, for files and for folders of images. (The released code counts frames before striding for files and
 after striding for folders.)
 
-Bad files. A video that cannot be decoded to its end, or that is shorter than a clip, is left out. The logger "tatslib"
-gets one warning line for each that is damaged, and one line for all that are too short; `skipped` keeps all of them. An
-empty selection is an error.
+Bad files. A video that cannot be decoded to its end, that lacks more than two of the frames it announces (honest AVIs
+lack one or two), or that is shorter than a clip, is left out. The logger "tatslib" gets one warning line for each that
+is damaged, and one line for all that are too short; `skipped` keeps all of them. An empty selection is an error.
 
 Letters: B batch, T frames of a clip, H W its height and width.
 """

@@ -20,6 +20,7 @@ from tatslib.home import home
 from tatslib.videos import DamagedVideo, Video, claimed_frames, iter_frames, resize_and_crop
 
 FRAMES_AT_A_TIME = 32
+FORGIVEN = 2  # frames: honest files can lack one or two that their container announces
 
 
 class FrameCache:
@@ -42,7 +43,7 @@ class FrameCache:
         antialiasing: a video that was changed is decoded anew.
 
         Raises:
-            UserError: if the video cannot be read, was cut off, or the disk is full.
+            UserError: if the video cannot be read, holds over two frames less than it announces, or the disk is full.
         """
         stored = self.folder / f"{self._key(path)}.frames"
         if not stored.exists():
@@ -72,9 +73,9 @@ class FrameCache:
                 file.write(resize_and_crop(np.stack(piece), self.resolution, self.antialias).tobytes())
                 count += len(piece)
             claimed = claimed_frames(path)
-            # Honest files can lack a frame or two that their container announces, or end in a packet that no decoder
-            # likes; a file that was cut off lacks more. Where nothing is announced, any damage counts.
-            if count == 0 or claimed - count > max(2, claimed // 20) or (damage and not claimed):
+            # Damage that costs no more than the forgiven frames is a last packet that no decoder likes, and is forgiven
+            # too; a file that was cut off lacks more. Where nothing is announced, any damage counts.
+            if count == 0 or claimed - count > FORGIVEN or (damage and not claimed):
                 cut_off = UserError(f"{path} was cut off: only {count} of {claimed} frames can be decoded.")
                 raise damage[0] if damage else cut_off
 

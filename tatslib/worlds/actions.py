@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatslib.errors import UserError
-from tatslib.files import replacing
+from tatslib.files import refusals_in_words, replacing
 from tatslib.progress import progress
 from tatslib.randomness import numpy_generator
 from tatslib.videos import Video, write_video
-from tatslib.worlds.shapes import Canvas, Colour
+from tatslib.worlds.shapes import Canvas, Colour, check_size
 
 CLASSES = ("BouncingBall", "JumpingJack", "OrbitingMoon", "PulsingRing", "SpinningBar", "SwingingPendulum")
 
@@ -206,25 +206,29 @@ def write(
         folder: where to write; must not hold a UCF-101 folder yet.
         groups: per class, at least 25 for three folds that do not overlap; each group has one or two clips.
         mean_frames: mean number of frames of a video over all classes.
-        size: height in pixels.
+        size: height in pixels, at least 8.
         seed: of the whole collection.
         fps: frames a second.
         jitter: see `render`.
         texture: see `render`.
+
+    Raises:
+        UserError: for a folder that holds one already or cannot be written to, or a size below 8.
     """
-    folder = Path(folder)
-    if (folder / "UCF-101").exists():
-        raise UserError(f"{folder / 'UCF-101'} exists already: remove it or write somewhere else.")
+    check_size(size)
+    folder, width = Path(folder), 2 * round(size * 2 / 3)
     clips = list(_clips(groups, mean_frames, seed))
-    _write_split_files(folder / "ucfTrainTestlist", [name for name, *_ in clips])
-    width = 2 * round(size * 2 / 3)
-    with replacing(folder / "UCF-101") as videos:
-        for name, clip_seed, look, length in progress(clips, "writing the actions world", unit="video"):
-            look_and_size = {"look": look, "width": width, "jitter": jitter, "texture": texture}
-            pieces = (range(start, min(start + 16, length)) for start in range(0, length, 16))
-            action = name.partition("/")[0]
-            frames = (f for piece in pieces for f in render(clip_seed, piece, size, action=action, **look_and_size))
-            write_video(videos / name, frames, fps)
+    with refusals_in_words(folder):
+        if (folder / "UCF-101").exists():
+            raise UserError(f"{folder / 'UCF-101'} exists already: remove it or write somewhere else.")
+        _write_split_files(folder / "ucfTrainTestlist", [name for name, *_ in clips])
+        with replacing(folder / "UCF-101") as videos:
+            for name, clip_seed, look, length in progress(clips, "writing the actions world", unit="video"):
+                look_and_size = {"look": look, "width": width, "jitter": jitter, "texture": texture}
+                pieces = (range(start, min(start + 16, length)) for start in range(0, length, 16))
+                action = name.partition("/")[0]
+                frames = (f for piece in pieces for f in render(clip_seed, piece, size, action=action, **look_and_size))
+                write_video(videos / name, frames, fps)
     return folder
 
 

@@ -9,10 +9,23 @@ Letters: T frames, H W height and width of the picture.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tatslib.errors import UserError
 from tatslib.videos import Video
 
 Distance = NDArray[np.float32]
 Colour = tuple[int, int, int]
+
+SMALLEST = 8  # pixels of height: the codecs take less, but then nothing can be seen to move
+
+
+def check_size(size: int) -> None:
+    """Refuse a height in which nothing can be painted.
+
+    Raises:
+        UserError: for less than SMALLEST.
+    """
+    if size < SMALLEST:
+        raise UserError(f"size is the height of the videos in pixels and starts at {SMALLEST}, got {size}.")
 
 
 class Canvas:

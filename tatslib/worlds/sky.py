@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatslib.errors import UserError
-from tatslib.files import replacing
+from tatslib.files import refusals_in_words, replacing
 from tatslib.progress import progress
 from tatslib.randomness import numpy_generator
 from tatslib.videos import Video, write_video
-from tatslib.worlds.shapes import Canvas
+from tatslib.worlds.shapes import Canvas, check_size
 
 # hour of the day as a share of it; colour at the zenith, at the horizon, of clouds in light and of clouds in shade
 VERSION = 1  # of the formulas below: raise it with any change that changes a pixel
@@ -153,23 +153,29 @@ def write(
         train: number of long videos to train on.
         test: number of long videos to test on.
         mean_frames: mean number of frames of a part.
-        size: height in pixels.
+        size: height in pixels, at least 8.
         seed: of the whole collection.
+
+    Raises:
+        UserError: for a folder that holds one already or cannot be written to, or a size below 8.
     """
-    folder = Path(folder)
-    for split in ("sky_train", "sky_test"):
-        if (folder / split).exists():
-            raise UserError(f"{folder / split} exists already: remove it or write somewhere else.")
-    width = 2 * round(size * 8 / 9)
-    rng = numpy_generator(seed, "worlds/sky/collection")
-    with replacing(folder / "sky_train") as train_folder, replacing(folder / "sky_test") as test_folder:
-        parts = [(train_folder, *part) for part in _parts(rng, train, mean_frames)]
-        parts += [(test_folder, *part) for part in _parts(rng, test, mean_frames)]
-        for split, video, part, video_seed, numbers in progress(parts, "writing the sky world", unit="part"):
-            pieces = (numbers[start : start + 16] for start in range(0, len(numbers), 16))
-            frames = (frame for piece in pieces for frame in render(video_seed, piece, size, width=width))
-            path = split / video / f"{video}_{part}"
-            write_video(path, frames, stem=f"{video}_frames", first=numbers[0])
+    check_size(size)
+    folder, width = Path(folder), 2 * round(size * 8 / 9)
+    with refusals_in_words(folder):
+        for split in ("sky_train", "sky_test"):
+            if (folder / split).exists():
+                raise UserError(f"{folder / split} exists already: remove it or write somewhere else.")
+        rng = numpy_generator(seed, "worlds/sky/collection")
+        with replacing(folder / "sky_train") as train_folder, replacing(folder / "sky_test") as test_folder:
+            train_folder.mkdir()
+            test_folder.mkdir()  # also without a single video in it
+            parts = [(train_folder, *part) for part in _parts(rng, train, mean_frames)]
+            parts += [(test_folder, *part) for part in _parts(rng, test, mean_frames)]
+            for split_folder, video, part, video_seed, numbers in progress(parts, "writing the sky world", unit="part"):
+                pieces = (numbers[start : start + 16] for start in range(0, len(numbers), 16))
+                frames = (frame for piece in pieces for frame in render(video_seed, piece, size, width=width))
+                path = split_folder / video / f"{video}_{part}"
+                write_video(path, frames, stem=f"{video}_frames", first=numbers[0])
     return folder
 
 

@@ -1,4 +1,7 @@
-"""A table at the end of the run: which fixture was compared, and how far off we were at most."""
+"""A table at the end of the run: which fixture was compared, and how far off we were at most.
+
+Without fixtures there is one line in its place, because nobody notices a module that was skipped.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+
+from tests.parity import fixtures
 
 Compare = Callable[[str, str, Tensor, Tensor, dict[str, Any]], None]
 
@@ -33,6 +38,10 @@ def compare(record_property: Callable[[str, object], None]) -> Compare:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not fixtures.present():
+        terminalreporter.write_line(
+            f"parity: no fixtures in {fixtures.FOLDER} (TATS_FIXTURES names another folder), nothing was compared"
+        )
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
     rows = [value for report in reports for name, value in report.user_properties if name == "parity"]
     if rows:
