@@ -71,6 +71,23 @@ def test_pictures_keep_their_pixels(shown):
     assert f'alt="one: {ALT}"' in shown[0][0] and f'alt="{ALT}"' in shown[0][0]
 
 
+def test_a_strip_of_pictures_scrolls_sideways_rather_than_shrink(shown):
+    strip = np.tile(video()[0], (1, 16, 1))
+    show_pictures({"": strip}, number="2.2", alt=ALT, caption="")
+    show_pictures({"": video()[0]}, number="2.3", alt=ALT, caption="")
+    assert ['class="tats-scroll" tabindex' in html for html, _ in shown] == [True, False]
+
+
+def test_a_plot_is_written_short_and_its_letters_keep_their_size(shown):
+    figure, axes = subplots()
+    axes.plot([1, 2, 4])
+    show_figure(figure, number="2.1", alt=ALT, caption="A loss.")
+    drawing = shown[0][0][shown[0][0].index("<svg") :]
+    assert "scale(0.015625)" in drawing
+    paths = re.findall(r' d="([^"]*)"', drawing)
+    assert paths and not any("\n" in path or re.search(r"\.\d{3}", path) for path in paths)
+
+
 def test_a_flipbook_shows_one_page_and_works_without_scripts(shown):
     figure, axes = subplots()
     axes.plot([0, 1])

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from tatslib.viz.markup import Picture, figure_markup, grid_style, picture_tag, show_markup, zoom_for
 from tatslib.viz.style import INK, STYLE
 
+WIDE = 4  # pictures wider than this many times their height are strips, which scroll sideways on a phone
+
 
 def show_figure(figure: Figure, *, number: str, alt: str, caption: str) -> None:
     """Show a matplotlib figure (from `subplots`) as a drawing in the page's own text colour.
@@ -52,6 +54,8 @@ def show_pictures(
     height, width = next(iter(pictures.values())).shape[:2]
     style = grid_style(len(items), columns, width * zoom_for(height, width, zoom))
     body = f'<div class="tats-grid" style="{style}">{"".join(items)}</div>'
+    if width > WIDE * height:
+        body = f'<div class="tats-scroll" tabindex="0">{body}</div>'
     show_markup(figure_markup(body, "pictures", number, alt, caption), alt)
 
 
