@@ -71,6 +71,11 @@ def test_pictures_keep_their_pixels(shown):
     assert f'alt="one: {ALT}"' in shown[0][0] and f'alt="{ALT}"' in shown[0][0]
 
 
+def test_a_long_class_name_may_be_broken_between_its_words(shown):
+    show_pictures({"SwingingPendulum": video()[0]}, number="2.2", alt=ALT, caption="")
+    assert "<span>Swinging<wbr>Pendulum</span>" in shown[0][0]
+
+
 def test_a_strip_of_pictures_scrolls_sideways_rather_than_shrink(shown):
     strip = np.tile(video()[0], (1, 16, 1))
     show_pictures({"": strip}, number="2.2", alt=ALT, caption="")

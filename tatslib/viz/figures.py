@@ -8,7 +8,7 @@ from html import escape
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from tatslib.viz.markup import Picture, figure_markup, grid_style, picture_tag, show_markup, zoom_for
+from tatslib.viz.markup import Picture, figure_markup, grid_style, label_tag, picture_tag, show_markup, zoom_for
 from tatslib.viz.style import INK, STYLE
 
 WIDE = 4  # pictures wider than this many times their height are strips, which scroll sideways on a phone
@@ -49,8 +49,8 @@ def show_pictures(
     """
     items = []
     for label, picture in pictures.items():
-        text = f"<span>{escape(label)}</span>" if label else ""
-        items.append(f"<div>{picture_tag(picture, f'{label}: {alt}' if label else alt, zoom)}{text}</div>")
+        tag = picture_tag(picture, f"{label}: {alt}" if label else alt, zoom)
+        items.append(f"<div>{tag}{label_tag(label)}</div>")
     height, width = next(iter(pictures.values())).shape[:2]
     style = grid_style(len(items), columns, width * zoom_for(height, width, zoom))
     body = f'<div class="tats-grid" style="{style}">{"".join(items)}</div>'

@@ -87,6 +87,11 @@ def grid_style(count: int, columns: int | None, width: int) -> str:
     return f"--columns:{columns};--item:{width}px"
 
 
+def label_tag(label: str) -> str:
+    """The words under a picture; a class name such as SwingingPendulum may be broken between its words."""
+    return f"<span>{re.sub('(?<=[a-z])(?=[A-Z])', '<wbr>', escape(label))}</span>" if label else ""
+
+
 def picture_tag(picture: Picture, alt: str, zoom: int | None = None) -> str:
     """An image that stays sharp when it is enlarged: small ones keep their pixels, the browser repeats them."""
     height, width = picture.shape[:2]

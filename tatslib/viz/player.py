@@ -5,7 +5,7 @@ from html import escape
 
 from tatslib.errors import UserError
 from tatslib.videos import Video, encode_mp4
-from tatslib.viz.markup import data_uri, enlarge, figure_markup, grid_style, png_uri, show_markup, zoom_for
+from tatslib.viz.markup import data_uri, enlarge, figure_markup, grid_style, label_tag, png_uri, show_markup, zoom_for
 
 CRF = 30  # quality of the encoder: beside the frames themselves, the eye finds no difference at this size
 SHOWN_SIDE = 176  # CSS pixels; videos that are smaller than this are shown enlarged
@@ -49,9 +49,8 @@ def show_videos(
         content = data_uri(encode_mp4(enlarge(video, times), fps, CRF), "video/mp4")
         still = png_uri(video[min(poster, length - 1)])
         widths.append(width or max(SHOWN_SIDE, wide * times))
-        text = f"<span>{escape(label)}</span>" if label else ""
         words = f"{label}: {alt}" if label else alt
-        items.append(f"<div>{video_tag(content, still, words, video.shape)}{text}</div>")
+        items.append(f"<div>{video_tag(content, still, words, video.shape)}{label_tag(label)}</div>")
     longest = max(len(video) for video in videos.values())
     grid = f'<div class="tats-grid" style="{grid_style(len(items), columns, max(widths))}">{"".join(items)}</div>'
     body = grid + control_bar(longest)
