@@ -164,7 +164,7 @@ def sample_command(
         context_frames: latent frames to look back upon; absent, all that fit.
         top_k: draw among the k likeliest tokens.
         top_p: draw among the likeliest tokens that hold this much probability together.
-        temperature: below 1 bolder about the likely, above 1 more varied.
+        temperature: below 1 keeps closer to the likeliest tokens, above 1 strays further.
         seed: which video.
     """
     check_suffix(out)
