@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MEDIA = ROOT / "book" / "_static" / "media"
 RESULTS = ROOT / "book" / "results" / "front_page.json"
 FPS = 15
-FRAMES = 256
+FRAMES = 1024
 SEED = 0
 TOP_P = 0.8  # the paper, B.2
 
