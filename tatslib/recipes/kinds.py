@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -74,7 +75,7 @@ class TrainedTransformer:
     scores: dict[str, float]
 
 
-class Recipe(Config):
+class Recipe(Config, ABC):
     """How one artefact is made. Subclasses say what they need, how they build and how they load."""
 
     seed: int = 0
@@ -84,13 +85,13 @@ class Recipe(Config):
         """Names of the recipes that must be built before."""
         return ()
 
+    @abstractmethod
     def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
         """Make the artefact in `folder` (going on with what lies there); return what was measured on it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load(self, folder: Path, scores: dict[str, float]) -> Any:
         """Read the finished artefact."""
-        raise NotImplementedError
 
 
 class VideosRecipe(Recipe):
