@@ -47,7 +47,7 @@ demo: env  ## one long video at toy scale, from nothing, in under five minutes
 	@set -euo pipefail; PATH="$$PWD/.venv/bin:$$PATH"; \
 	vqgan=$$(tats recipes get actions/vqgan-replicate); \
 	transformer=$$(tats recipes get actions/gpt-replicate); \
-	tats sample --vqgan "$$vqgan" --transformer "$$transformer" --label 5 --out demo.mp4
+	tats sample --vqgan "$$vqgan" --transformer "$$transformer" --label 5 --frames 1024 --out demo.mp4
 
 chapters: env  ## for authors: run changed chapters and store their outputs in notebooks/*.ipynb
 	@$(PY) book/run_chapters.py --in-place --fresh

@@ -14,10 +14,11 @@
 # *A model has only ever seen clips of sixteen frames, two thirds of a second each. Can it make a video that is sixty
 # times longer, and still know at the end what the video was about?*
 #
-# The paper that this book teaches says: yes, if two things are right. Its model, TATS, was trained on 16-frame clips
-# of real videos and produced videos of 1024 frames (its Figure 1). In this chapter we do the whole thing once, from
-# video files on a disk to videos of 1024 frames, on whatever computer you have. No data and no weights are
-# downloaded: everything that is used below is drawn and trained while you read.
+# The paper that this book teaches says: yes, if two things are right, what a token may know about its place in a
+# clip, and how far the model can look back or plan ahead. Its model, TATS, was trained on 16-frame clips of real
+# videos and produced videos of 1024 frames (its Figure 1). In this chapter we do the whole thing once, from video
+# files on a disk to videos of 1024 frames, on whatever computer you have. No data and no weights are downloaded:
+# everything that is used below is drawn and trained while you read.
 #
 # We go fast and explain only as much as is needed to follow. Each step gets a chapter of its own, where it is taken
 # apart, checked by hand, and measured.
@@ -26,8 +27,9 @@
 # clip into 144 whole numbers and back. A *transformer* that writes such numbers, one after the other. And the trick
 # that lets it go on writing after its training length is used up.
 #
-# **What it costs.** On two processor cores without a GPU: about 4 minutes, 1.4 GB of memory and 100 MB of disk the
-# first time; under a minute when you come back, because everything that was built is kept.
+# **What it costs.** On two processor cores without a GPU: about 4 minutes, 1.4 GB of memory and 100 MB of disk (a
+# cache of decoded frames included) the first time; under a minute when you come back, because everything that was
+# built is kept.
 
 # %%
 import sys
@@ -65,9 +67,10 @@ print(recipes.plan("actions/gpt-replicate"))
 # %% [markdown]
 # Four artefacts, each made from the one above it: **videos**, a **tokenizer** (the paper calls it a VQGAN; ours is
 # trained without the adversarial part, which comes in Chapter 5), **tokens**, and a **transformer** (a GPT). The word
-# *replicate* in the names is one of the two things that have to be right. It says what the tokenizer assumes to lie
-# before the first and after the last frame of a clip. It sounds like a detail. The paper finds that it decides whether
-# long videos work at all, and Chapter 3 takes that finding apart.
+# *replicate* in the names belongs to the first of the two things. A tokenizer looks at several frames at once, and at
+# the ends of a clip some of them do not exist. Usually zeros are put there; *replicate* repeats the first and the
+# last frame instead. It sounds like a detail. The paper finds that it decides whether long videos work at all, and
+# Chapter 3 will take that finding apart.
 #
 # ## Step 1: videos
 #
@@ -117,8 +120,11 @@ viz.show_videos(
 # becomes *one* whole number, an index into a table of 512 learned vectors, the *codebook*. A second network turns a
 # grid of indices back into a clip. The two are trained together to lose as little as possible.
 #
-# Before you run the next cell, make a guess. After the compression one index stands for 192 numbers (4 frames by 4
-# by 4 pixels by 3 colours), and there are only 512 different indices. Which would you expect to survive: colour,
+# How much is lost is told in decibels, the *peak signal-to-noise ratio* (PSNR): every 10 dB more mean a tenth of the
+# squared error. At 20 dB a pixel is off by a tenth of the whole range, roughly speaking; at 30 dB by a thirtieth.
+#
+# Before you run the next cell, make a guess. After the compression one index stands for 192 numbers (4 frames by 4 by
+# 4 pixels by 3 colours), and there are only 512 different indices. Which would you expect to survive: colour,
 # position, shape, sharp edges?
 
 # %%
@@ -183,7 +189,7 @@ viz.show_figure(
 # Predicting the next word of a sentence is what language models do, and a GPT does not care that its words are pieces
 # of a pendulum. It learns the probability of each token given all tokens before it,
 #
-# $$p(\mathbf z) = \prod_{i} p(z_i \mid c, z_0, \ldots, z_{i-1}),$$
+# $$p(\mathbf z \mid c) = \prod_{i} p(z_i \mid c, z_0, \ldots, z_{i-1}),$$
 #
 # by making the tokens of real clips as likely as it can. The sentence starts with one extra word $c$ that says which
 # class the clip belongs to. The paper does the same for UCF-101 and finds that it helps a lot (its Table 1).
@@ -236,11 +242,12 @@ viz.show_figure(
 # last three latent frames, drop everything before, and pretend that they are the *first* three of a new clip. There
 # is room for a fourth. Draw it, slide on, and so forth, as long as you like:
 #
-# $$p(\mathbf z^{(t)} \mid \mathbf z^{(1:t-1)}),$$
+# $$p(\mathbf z^{(t)} \mid c, \mathbf z^{(1)}, \ldots, \mathbf z^{(t-1)}),$$
 #
-# where $\mathbf z^{(j)}$ is the $j$-th latent frame. The pretence is harmless only if three latent frames from the
-# *middle* of a video look like three from the *beginning* of a clip. Whether they do is decided by the tokenizer.
-# That is the finding of the paper, and the reason for the word *replicate*.
+# where $\mathbf z^{(j)}$ is the $j$-th latent frame, counted from 0, and a clip has $t = 4$ of them. The class word
+# $c$ stays in front of every window, so the class cannot slide out; everything else can. The pretence is harmless
+# only if three latent frames from the *middle* of a video look like three from the *beginning* of a clip. Whether
+# they do is decided by the tokenizer. That is the finding of the paper, and the reason for the word *replicate*.
 #
 # In code, the whole of it fits in one short loop. This is not how the package does it (it remembers what it has read
 # instead of reading it anew for every token), but it is what it computes.
@@ -283,6 +290,10 @@ print("tokens that agree:", int((by_hand == rearrange(fast[0], "f h w -> (f h w)
 started = time.perf_counter()
 long_tokens = sample(transformer.model, torch.arange(6)[:, None], latent_frames=256, filters=Filters(top_p=0.8), seed=1)
 print(f"{long_tokens.numel():,} tokens in {time.perf_counter() - started:.0f} s")
+
+# %% [markdown]
+# The tokenizer's decoder was trained on four latent frames and now gets 256. It can, because it is made of
+# convolutions: they do the same at every place, however many places there are.
 
 # %%
 with torch.inference_mode():
@@ -355,12 +366,16 @@ windows = rearrange(np.stack(long_videos), "v (n t) h w c -> (v n) t h w c", t=1
 distances = nearest_real_distance(windows, real).reshape(6, 64)
 
 # %%
-print(f"{'':18s}  first 16 windows   last 16 windows   held-out real (clips)")
+print(f"{'':18s}  window 0   first quarter    last quarter   held-out real (clips)")
+drifted = []
 for label, (name, row) in enumerate(zip(train.classes, distances, strict=True)):
     same = reference_distance[reference_labels.numpy() == label]
     early, late = row[:16], row[-16:]
-    cells = [f"{x.mean():5.1f} ± {x.std():4.1f}" for x in (early, late, same)]
-    print(f"{name:18s}  {cells[0]:>16s}  {cells[1]:>16s}   {cells[2]} ({len(same)})")
+    early_text, late_text, same_text = (f"{x.mean():5.1f} ± {x.std():4.1f}" for x in (early, late, same))
+    print(f"{name:18s}  {row[0]:8.1f}  {early_text:>14s}  {late_text:>14s}   {same_text} ({len(same)})")
+    if late.mean() - early.mean() > max(early.std(), late.std()):
+        drifted.append(name)
+print("last quarter above the first by more than a spread:", ", ".join(drifted) or "no class")
 
 # %%
 figure, axes = viz.subplots(1, 1, height=3.0)
@@ -377,13 +392,13 @@ viz.show_figure(
     alt=f"Six lines, one for each generated video, over 1024 frames, beside the range of held-out real clips, "
     f"{low:.0f} to {high:.0f} grey levels. From the first to the last quarter their mean changes by {change:+.1f}.",
     caption="How far each window of 16 frames is from the nearest real clip. One video a class and one seed: enough to "
-    "see whether pictures fall apart, not enough to compare methods. Chapter 7 is for that.",
+    "see whether pictures fall apart, not enough to compare methods. Chapter 7 will do that.",
 )
 
 # %% [markdown]
-# The first two columns answer the question of drift: do they differ by more than their spreads? The last column says
-# how much of a distance is not the transformer's fault. A class whose first column is already above its last was hard
-# from the beginning; it did not fall apart on the way.
+# Window 0 is the only one inside the training length; all others are past it. If a class stands higher in its first
+# quarter than in window 0, it lost something soon after the sliding began; if higher in its last quarter than in its
+# first, it went on losing. The last column says how much of a distance is not the transformer's fault.
 #
 # Read Figure 0.7 with care. A ruler measures what it measures. This one would notice pictures that dissolve into
 # noise. It does not know what a moon is: a planet whose moon has vanished looks to it almost like a planet with one.
@@ -392,10 +407,10 @@ viz.show_figure(
 # was fixed beforehand, and error bars.
 #
 # You will also have seen what is wrong. Shapes wobble, because the tokenizer is small. Now and then a thing changes
-# its colour or loses a part: the window only holds 12 frames of the past, and whatever has left it is forgotten.
-# Forgetting is the second thing that has to be right, and the second half of the book is about it: a sparse
-# transformer that plans ahead and an interpolation transformer that fills in (Chapter 8), and conditions that remind
-# the model of what it is telling (Chapter 9).
+# its colour or loses a part. One unlucky draw is enough: the window holds only 12 frames of the past, and once the
+# old colour has left it, nothing calls it back. Memory is the second thing that has to be right, and the second half
+# of the book is about it: a sparse transformer that plans ahead and an interpolation transformer that fills in
+# (Chapter 8), and conditions that remind the model of what it is telling (Chapter 9).
 #
 # ## What was different from the paper
 #
@@ -463,7 +478,7 @@ viz.show_videos(
     number="0.9",
     alt="Two generated pendulums of 128 frames, with three and with one latent frame of context.",
     caption="Exercise 2. One latent frame covers four frames: some motion is visible in it, but far less than in "
-    "twelve. Chapter 7 measures the difference over several seeds.",
+    "twelve. Chapter 7 will measure the difference over several seeds.",
     fps=16,
 )
 
@@ -481,8 +496,9 @@ print(f"{len(frames)} of 1024 frames and {len(latent)} of 256 latent frames of t
 #
 # A tokenizer turns a clip into a short sentence of whole numbers, a transformer learns the language, and a sliding
 # window lets it go on after the end of its training length. **Can a model that has only seen two thirds of a second
-# make a video that is sixty times longer?** It can, if the tokens from the middle of a video look like those from the
-# beginning of a clip; and it keeps to its subject as long as what matters is still inside the window.
+# make a video that is sixty times longer?** Ours did, and the class word kept it to its subject; but what the window
+# forgets is lost. Why it works at all, says the paper, is that tokens from the middle of a video look like those from
+# the beginning of a clip, and Chapter 3 will test that.
 #
 # Where to go from here: [Chapter 1](01_videos_as_data.ipynb) looks at videos as data, and at everything that can be
 # wrong with a file.

@@ -8,8 +8,9 @@
 #
 # **What the paper says.** Section 3.4: 1024 frames come close to the upper bound of the training videos. Appendix B.1
 # backs this up with two pictures, the number of videos that have at least so many frames (its Fig. 15) and the mean
-# number of frames of each class of UCF-101 (its Fig. 16), and with a remark that is easy to read over: taking only
-# every fourth frame of Taichi-HD would have cost the hierarchical model 60 % of its videos.
+# number of frames of each class of UCF-101 (its Fig. 16), and with a remark that is easy to read over: for the
+# version of the model that is trained on 64 frames at once, taking only every fourth frame of Taichi-HD would have cost
+# 60 % of the videos.
 #
 # **What you will see.** What a video file is and where it misleads its reader; how a folder of files becomes a stream
 # of clips, with one meaning of "length" and "stride"; two small worlds that stand in for two real data sets, file for
@@ -26,7 +27,8 @@ if "google.colab" in sys.modules:  # Colab starts without the package; its own t
 
 # %% [markdown]
 # **What it costs.** Under a minute on two processor cores, two thirds of it to write 335 videos, which are kept for
-# the other chapters; 0.4 GB of memory; 130 MB of disk; no GPU. What is still to be built here:
+# the other chapters; 0.4 GB of memory; 130 MB of disk, the cache of decoded frames included; no GPU. What is
+# still to be built here:
 
 # %%
 from tatslib import recipes
@@ -186,11 +188,11 @@ for name in ("b.mp4", "b.avi"):
 
 # %% [markdown]
 # The mp4 is right, the avi is not. AVI has no place for the time at which a frame is *shown*, so time stamps are made
-# up from the order of the packets. The whole picture that is frame 12 lies in tenth place, before frames 10 and 11,
-# which are predicted from it; so it passes for number 10, and the two after it, which also lean on a frame before the
-# jump, are dropped. No error, no warning; a clip would start a frame or two away from where the program thinks it
-# does. For a model whose very topic is time, that is a bad place to be wrong. Decoding from the first frame on cannot
-# go wrong this way:
+# up from the order of the packets, and B-frames make that order another one. The whole picture that is frame 12, for
+# example, lies at place 10 (counted from 0), before frames 10 and 11, which are predicted from it; so it passes for
+# number 10, and the two after it, which also lean on a frame before the jump, are dropped. No error, no warning; a
+# clip would start a frame or two away from where the program thinks it does. For a model whose very topic is time,
+# that is a bad place to be wrong. Decoding from the first frame on cannot go wrong this way:
 
 
 # %%
@@ -562,7 +564,8 @@ print("used:", [path.name for path in mixed.paths])
 # forgiven, since honest AVI files are often like that. So the header is good for something after all: for noticing a
 # loss.
 #
-# When nothing is left, the answer is one sentence that says what was looked for and what was found:
+# When nothing is left, or a question makes no sense, the answer is one sentence that says what was looked for and
+# what was found:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -587,7 +590,7 @@ from tatslib.datasets.benchmark import bench_data
 result = bench_data(data, seconds=1.0)
 
 # %% [markdown]
-# The toy tokenizer of the next chapter takes fewer than a hundred clips a second, so the cache is far from being the
+# The toy tokenizer of Chapter 0 takes fewer than a hundred clips a second, so the cache is far from being the
 # bottleneck, and a single process is enough. For larger pictures the same command, `tats bench data`, tells how many
 # are needed on your machine.
 #

@@ -101,7 +101,7 @@ def tokenize_command(
     out: Path,
     dataset: DataSet = "ucf101",
     split: Literal["train", "test"] = "train",
-    clips: int = 4096,
+    clips: int = PRESETS["toy"].train_clips,
 ) -> None:
     """Encode clips of a data set into a token set, on which a transformer trains.
 

@@ -24,6 +24,8 @@ FLOOR = (3, 11)
 # machine offers for this version. It is not in constraints.txt, so that a torch that is there already can stay.
 TORCH = "torch==2.13.0"
 TORCH_FLOOR = (2, 8)
+# Older ones (Debian 12 brings 23.0) try combinations for minutes and then find a conflict where there is none.
+PIP = "pip>=24.2"
 EXTRAS = "book,dev"
 
 # One line per question, so that the answer survives whatever the interpreter prints on start-up.
@@ -123,6 +125,7 @@ def main():
         return
     make_venv()
     STAMP.unlink(missing_ok=True)
+    pip("--upgrade", PIP)
     if existing_torch(PYTHON) is None:
         say("installing " + TORCH + " (once; up to several GB, depending on the machine)")
         pip(TORCH)
