@@ -24,7 +24,7 @@ FLOOR = (3, 11)
 # machine offers for this version. It is not in constraints.txt, so that a torch that is there already can stay.
 TORCH = "torch==2.13.0"
 TORCH_FLOOR = (2, 8)
-# Older ones (Debian 12 brings 23.0) try combinations for minutes and then find a conflict where there is none.
+# A pip that says at once which versions do not fit; Debian 12's 23.0 tried for six minutes before it gave up.
 PIP = "pip>=24.2"
 EXTRAS = "book,dev"
 
