@@ -23,10 +23,14 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """True for GPUs with bfloat16 units (not a T4) and processors with AMX tiles; elsewhere bfloat16 is slower."""
+    """True for GPUs with bfloat16 units (not a T4) and processors that multiply bfloat16; elsewhere it is slower.
+
+    Of processors, those with AMX tiles, and those with the AVX-512 instructions for it: on an AMD EPYC of the fourth
+    generation a toy training step of the VQGAN took 160 ms instead of 241, one of the transformer 84 instead of 152.
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+    return device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def use_idle_cores() -> int:
