@@ -4,5 +4,7 @@ import os
 
 import torch
 
+from tests.parity.table import pytest_terminal_summary  # noqa: F401  a hook, which pytest finds here
+
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)

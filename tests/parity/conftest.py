@@ -1,50 +1,38 @@
-"""A table at the end of the run: which fixture was compared, and how far off we were at most.
+"""What the parity tests share: one way to compare, which also enters each comparison in the table of `table.py`."""
 
-Without fixtures there is one line in its place, because nobody notices a module that was skipped.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.parity import fixtures
+from tests.parity.table import PROPERTY, Entry
 
-Compare = Callable[[str, str, Tensor, Tensor, dict[str, Any]], None]
+Compare = Callable[[str, str, Tensor, Tensor, Mapping[str, Any]], None]
 
 
 @pytest.fixture
 def compare(record_property: Callable[[str, object], None]) -> Compare:
     """compare(fixture, quantity, ours, theirs, tolerance): fails beyond the tolerance, enters the error in the table.
 
-    `tolerance` holds atol and rtol; integers are compared exactly, whatever it says.
+    `tolerance` holds atol and rtol (0 where it does not); integers are compared exactly, whatever it says.
     """
 
-    def check(fixture: str, quantity: str, ours: Tensor, theirs: Tensor, tolerance: dict[str, Any]) -> None:
+    def enter(entry: Entry) -> None:
+        record_property(PROPERTY, tuple(entry))  # plain, so that it can travel between processes
+
+    def check(fixture: str, quantity: str, ours: Tensor, theirs: Tensor, tolerance: Mapping[str, Any]) -> None:
+        assert ours.shape == theirs.shape, f"{fixture}, {quantity}: {tuple(ours.shape)} against {tuple(theirs.shape)}"
         if theirs.is_floating_point():
             difference = torch.where(ours == theirs, torch.zeros_like(ours), ours - theirs)  # equal infinities count 0
-            error = f"{difference.abs().max().item():.2e}"
+            error = difference.abs().max().item() if difference.numel() else 0.0
+            enter(Entry(fixture, quantity, error, 0, 0))
+            limits = {key: tolerance.get(key, 0) for key in ("atol", "rtol")}
+            torch.testing.assert_close(ours, theirs, msg=lambda text: f"{fixture}, {quantity}: {text}", **limits)
         else:
-            error = f"{(ours != theirs).sum().item()} of {theirs.numel()} differ"
-        record_property("parity", (fixture, quantity, error))
-        if theirs.is_floating_point():
-            torch.testing.assert_close(ours, theirs, atol=tolerance["atol"], rtol=tolerance["rtol"])
-        else:
-            assert torch.equal(ours, theirs), f"{fixture}, {quantity}: {error}"
+            differing = int((ours != theirs).sum())
+            enter(Entry(fixture, quantity, None, differing, theirs.numel()))
+            assert not differing, f"{fixture}, {quantity}: {differing} of {theirs.numel()} differ"
 
     return check
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not fixtures.present():
-        terminalreporter.write_line(
-            f"parity: no fixtures in {fixtures.FOLDER} (TATS_FIXTURES names another folder), nothing was compared"
-        )
-    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
-    rows = [value for report in reports for name, value in report.user_properties if name == "parity"]
-    if rows:
-        terminalreporter.section("parity with the released code: fixture, quantity, largest error")
-        for fixture, quantity, error in rows:
-            terminalreporter.write_line(f"{fixture:<24} {quantity:<36} {error}")
