@@ -1,4 +1,6 @@
+import json
 import re
+from html import unescape
 
 import numpy as np
 import pytest
@@ -101,6 +103,67 @@ def test_a_flipbook_shows_one_page_and_works_without_scripts(shown):
     assert pages == [("0", " hidden"), ("10", "")]
     assert 'class="tats-bar" hidden' in shown[0][0], "a slider that cannot move must not be seen"
     assert f"step 0: {ALT}" in shown[0][0]
+    assert '<div class="tats-stage tats-scroll" tabindex="0">' in shown[0][0], "a plot must not shrink on a phone"
+
+
+def grid(*sizes: int) -> dict[tuple[str, ...], np.ndarray]:
+    """A page for every pair of a padding and a depth, each of its own grey."""
+    labels = [
+        (padding, f"{depth} <deep>") for padding in ("zeros", "replicate")[: sizes[0]] for depth in range(sizes[1])
+    ]
+    return {label: np.full((8, 8), 10 * grey, np.uint8) for grey, label in enumerate(labels)}
+
+
+def test_a_flipbook_has_one_slider_for_each_part_of_its_labels(shown):
+    pages = grid(2, 3)
+    show_flipbook(pages, number="4.1", alt=ALT, caption="", slider=("padding", "depth"), first=4)
+    html = shown[0][0]
+    sliders = re.findall(
+        r'<input type="range" min="0" max="(\d)" value="(\d)" aria-label="(\w+)" data-values="(.*?)">', html
+    )
+    depths = ["0 <deep>", "1 <deep>", "2 <deep>"]
+    assert [slider[:3] for slider in sliders] == [("1", "1", "padding"), ("2", "1", "depth")]
+    assert [json.loads(unescape(slider[3])) for slider in sliders] == [["zeros", "replicate"], depths]
+    labels = re.findall(r'<div class="tats-page" data-label="([^"]*)"( hidden)?>', html)
+    assert [unescape(label) for label, _ in labels] == [", ".join(label) for label in pages]
+    assert [hidden == "" for _, hidden in labels] == [False] * 4 + [True, False], "without scripts: the page asked for"
+    assert html.count('class="tats-bar" hidden') == html.count("<output") == 2
+    assert f'alt="padding replicate, depth 1 &lt;deep&gt;: {ALT}"' in html
+
+
+def test_the_pages_of_a_flipbook_stand_in_the_order_that_its_sliders_count_in(shown):
+    pages = grid(2, 2)
+    shuffled = {label: pages[label] for label in sorted(pages, key=lambda label: label[1])}
+    for book in (pages, shuffled):
+        show_flipbook(book, number="4.1", alt=ALT, caption="", slider=("padding", "depth"), first=2)
+    in_order, from_shuffled = (re.findall(r'data-label="[^"]*"', html) for html, _ in shown)
+    assert in_order == from_shuffled
+    opened = [re.search(r'data-label="(\w+), (\d)[^"]*">', html).groups() for html, _ in shown]
+    assert opened == [("replicate", "0"), ("zeros", "1")], "`first` counts in the order of the pages as given"
+
+
+@pytest.mark.parametrize(
+    ("pages", "slider", "first", "complaint"),
+    [
+        ({}, "step", 0, r"figure 4\.1 has no page"),
+        ({"a": np.zeros((8, 8), np.uint8)}, "step", 1, "pages 0 to 0, so that page 1"),
+        (
+            {"a": np.zeros((8, 8), np.uint8)},
+            ("padding", "depth"),
+            0,
+            r"has a page \('a',\), but .* for each slider: padding, depth",
+        ),
+        (
+            dict(list(grid(2, 2).items())[:3]),
+            ("padding", "depth"),
+            0,
+            "lacks the page for padding replicate, depth 1 <deep>",
+        ),
+    ],
+)
+def test_a_flipbook_says_what_is_missing(shown, pages, slider, first, complaint):
+    with pytest.raises(UserError, match=complaint):
+        show_flipbook(pages, number="4.1", alt=ALT, caption="", slider=slider, first=first)
 
 
 @pytest.mark.parametrize("number", ["3", "3.2.1", "Figure 3.2", ""])

@@ -4,15 +4,23 @@
     if (!figure.querySelector("figcaption")) { return; }
     figure.dataset.ready = "yes";
     var pages = Array.from(figure.querySelectorAll(".tats-page"));
-    var bar = figure.querySelector(".tats-bar"), range = bar.querySelector("input"), output = bar.querySelector("output");
+    var ranges = Array.from(figure.querySelectorAll(".tats-bar input"));
     function turn() {
-      var label = pages[Number(range.value)].dataset.label;
-      pages.forEach(function (page, index) { page.hidden = index !== Number(range.value); });
-      range.setAttribute("aria-valuetext", label);
-      output.textContent = figure.dataset.slider + " " + label;
+      // Pages stand in the order of an odometer whose last wheel is the last slider.
+      var chosen = ranges.reduce(function (n, range) { return n * (Number(range.max) + 1) + Number(range.value); }, 0);
+      pages.forEach(function (page, index) { page.hidden = index !== chosen; });
     }
-    bar.hidden = false;
-    range.addEventListener("input", turn);
+    ranges.forEach(function (range) {
+      var values = JSON.parse(range.dataset.values), output = range.parentNode.querySelector("output");
+      function say() {
+        var value = values[Number(range.value)];
+        range.setAttribute("aria-valuetext", value);
+        output.textContent = range.getAttribute("aria-label") + " " + value;
+      }
+      range.addEventListener("input", function () { say(); turn(); });
+      range.parentNode.hidden = false;
+      say();
+    });
     turn();
   }
   setTimeout(function () { document.querySelectorAll(".tats-flipbook:not([data-ready])").forEach(start); }, 0);
