@@ -201,11 +201,22 @@ class GPT(nn.Module):
         The softmax runs over the joint vocabulary, as in the released code: part of what is learned is that
         condition tokens never follow.
         """
+        logits, targets = self._predictions(condition, tokens)
+        return F.cross_entropy(rearrange(logits, "B N V -> (B N) V").float(), targets.flatten())
+
+    def token_losses(self, condition: Tensor, tokens: Tensor) -> Tensor:
+        """The same for each token alone, not averaged: float32 (B, t, h, w), in nats."""
+        logits, targets = self._predictions(condition, tokens)
+        losses = F.cross_entropy(rearrange(logits, "B N V -> B V N").float(), targets, reduction="none")
+        return losses.view(tokens.shape)
+
+    def _predictions(self, condition: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, t*h*w, V) of every video token and what they should have predicted, (B, t*h*w)."""
         targets = rearrange(tokens, "B t h w -> B (t h w)") + self.config.condition_codes
         sequence = torch.cat([condition, targets[:, :-1]], dim=1)  # (B, N)
         positions = torch.arange(sequence.shape[1], device=sequence.device)
         x = self.hidden(sequence, positions)[:, condition.shape[1] - 1 :]  # (B, t*h*w, D), outputs that predict video
-        return F.cross_entropy(rearrange(self.logits(x), "B N V -> (B N) V").float(), targets.flatten())
+        return self.logits(x), targets
 
 
 def initialise(module: nn.Module) -> None:

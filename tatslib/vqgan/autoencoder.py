@@ -65,10 +65,14 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) in [-0.5, 0.5] -> (B, width, t, h, w); T counts the margins where units are valid."""
-        x = rearrange(x, "b c t (h p) (w q) -> b (c p q) t h w", p=self.pixels, q=self.pixels)
+        x = self.fold(x)
         for unit in self.units:
             x = unit(x)
         return F.silu(self.norm(x))
+
+    def fold(self, x: Tensor) -> Tensor:
+        """p x p pixels into channels: (B, C, T, H, W) -> (B, C p p, T, H / p, W / p), what the first unit reads."""
+        return rearrange(x, "b c t (h p) (w q) -> b (c p q) t h w", p=self.pixels, q=self.pixels)
 
 
 class Decoder(nn.Module):
