@@ -12,8 +12,11 @@ from tatslib.datasets.clips import ClipDataset
 from tatslib.datasets.sky_timelapse import sky_timelapse
 from tatslib.datasets.tokens import TokenClips
 from tatslib.datasets.ucf101 import ucf101
+from tatslib.metrics.features import ClassifierConfig, ClipClassifier
 from tatslib.training.checkpoint import load_model, read_config
 from tatslib.training.device import default_device
+from tatslib.training.presets import WorldSettings
+from tatslib.training.train_classifier import ClassifierTraining, evaluate_classifier, train_classifier
 from tatslib.training.train_transformer import (
     TransformerTraining,
     evaluate_transformer,
@@ -75,6 +78,15 @@ class TrainedTransformer:
     scores: dict[str, float]
 
 
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """A finished classifier and the share of held-out clips that it names correctly."""
+
+    folder: Path
+    model: ClipClassifier  # on the CPU, in evaluation mode
+    scores: dict[str, float]
+
+
 class Recipe(Config, ABC):
     """How one artefact is made. Subclasses say what they need, how they build and how they load."""
 
@@ -99,12 +111,23 @@ class VideosRecipe(Recipe):
 
     world: Literal["actions", "sky"]
     drawing: int  # version of the world's formulas: other formulas are other videos
+    settings: WorldSettings = WorldSettings()
 
     def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
         """Render and encode; all over again if it was cut off, which takes seconds."""
         shutil.rmtree(folder, ignore_errors=True)
-        write = actions.write if self.world == "actions" else sky.write
-        write(folder, seed=self.seed)
+        options = self.settings
+        if self.world == "actions":
+            actions.write(
+                folder,
+                groups=options.groups,
+                size=options.size,
+                seed=self.seed,
+                jitter=options.jitter,
+                texture=options.texture,
+            )
+        else:
+            sky.write(folder, train=options.skies, test=max(8, options.skies // 6), size=options.size, seed=self.seed)
         return {"files": sum(path.is_file() for path in folder.rglob("*.*"))}
 
     def load(self, folder: Path, scores: dict[str, float]) -> Videos:
@@ -191,6 +214,34 @@ class TransformerRecipe(Recipe):
         model = GPT(read_config(folder, GPTConfig))
         load_model(folder, model)
         return TrainedTransformer(folder, model, self.training, read_log(folder), scores)
+
+
+class ClassifierRecipe(Recipe):
+    """Train a classifier on the clips of a world with classes."""
+
+    videos: str
+    frames: int
+    resolution: int
+    training: ClassifierTraining
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The videos."""
+        return (self.videos,)
+
+    def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
+        """Train on the train split, measure on the test split."""
+        options = {"length": self.frames, "resolution": self.resolution}
+        train, test = (needs[self.videos].dataset(split, **options) for split in ("train", "test"))
+        config = ClassifierConfig(classes=train.classes, **{"frames": self.frames, "resolution": self.resolution})
+        classifier = train_classifier(config, self.training, train, folder, default_device())
+        return {"accuracy": evaluate_classifier(classifier, test)}
+
+    def load(self, folder: Path, scores: dict[str, float]) -> TrainedClassifier:
+        """The model in evaluation mode."""
+        model = ClipClassifier(read_config(folder, ClassifierConfig))
+        load_model(folder, model)
+        return TrainedClassifier(folder, model.eval(), scores)
 
 
 def clips_for(config: VQGANConfig, videos: Videos, split: Split, margins: tuple[int, int] | None = None) -> ClipDataset:

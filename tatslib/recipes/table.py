@@ -7,7 +7,9 @@ from typing import get_args
 
 from tatslib.errors import UserError, did_you_mean
 from tatslib.home import home
-from tatslib.recipes.kinds import Recipe, TokensRecipe, TransformerRecipe, VideosRecipe, VQGANRecipe
+from tatslib.recipes.images import image_recipes
+from tatslib.recipes.kinds import ClassifierRecipe, Recipe, TokensRecipe, TransformerRecipe, VideosRecipe, VQGANRecipe
+from tatslib.recipes.padding_study import variants
 from tatslib.training.presets import PRESETS, Scale
 from tatslib.vqgan.padding import SpatialMode
 from tatslib.worlds import actions, sky
@@ -19,8 +21,14 @@ def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
     """All recipes of a scale by name; `seed` is that of the models, the videos are the same for every seed."""
     preset = PRESETS[scale]
     recipes: dict[str, Recipe] = {
-        "actions/videos": VideosRecipe(world="actions", drawing=actions.VERSION),
-        "sky/videos": VideosRecipe(world="sky", drawing=sky.VERSION),
+        "actions/videos": VideosRecipe(world="actions", drawing=actions.VERSION, settings=preset.worlds),
+        "sky/videos": VideosRecipe(world="sky", drawing=sky.VERSION, settings=preset.worlds),
+        "actions/classifier": ClassifierRecipe(
+            videos="actions/videos",
+            frames=preset.vqgan.frames,
+            resolution=preset.vqgan.resolution,
+            training=preset.classifier,
+        ),
     }
     for world in ("actions", "sky"):
         for padding in get_args(SpatialMode):
@@ -44,6 +52,14 @@ def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
                 seed=seed,
                 **preset.transformer.model_dump(),
             )
+    for variant, config in variants(preset.vqgan).items():
+        recipes[f"actions/study-{variant}"] = VQGANRecipe(
+            videos="actions/videos",
+            model=config,
+            training=preset.vqgan_training.replace(seed=seed, steps=preset.study_steps),
+            seed=seed,
+        )
+    recipes |= image_recipes(preset, seed)
     return recipes
 
 

@@ -1,6 +1,7 @@
 """The table of presets: one row a scale, each paper value with its section. The only reader of `TATS_SCALE`.
 
 toy     two CPU cores, minutes: the settings that were seen to train there
+gpu     one data-centre GPU, minutes: 64x64 pixels, a trembling camera, textured backgrounds
 paper   section B.2 of the paper: 8 GPUs, days
 """
 
@@ -9,11 +10,12 @@ from typing import Literal, get_args
 
 from tatslib.config import Config
 from tatslib.errors import UserError, did_you_mean
+from tatslib.training.train_classifier import ClassifierTraining
 from tatslib.training.train_transformer import TransformerTraining
 from tatslib.training.train_vqgan import VQGANTraining
 from tatslib.vqgan.vqgan import VQGANConfig
 
-Scale = Literal["toy", "paper"]
+Scale = Literal["toy", "gpu", "paper"]
 
 
 class TransformerSize(Config):
@@ -24,15 +26,28 @@ class TransformerSize(Config):
     width: int
 
 
+class WorldSettings(Config):
+    """How the worlds are drawn and how much of them is written."""
+
+    size: int = 64  # height of the stored videos in pixels
+    groups: int = 25  # of each class of the actions world
+    skies: int = 48  # long videos of the sky world to train on
+    jitter: float = 0.0  # how far the camera trembles, as a share of the height
+    texture: float = 0.0  # strength of a pattern behind the actions
+
+
 class Preset(Config):
     """All that differs between two scales."""
 
+    worlds: WorldSettings = WorldSettings()
     vqgan: VQGANConfig
     vqgan_training: VQGANTraining
     transformer: TransformerSize
     transformer_training: TransformerTraining
     train_clips: int  # clips that are tokenised to train the transformer
     test_clips: int
+    study_steps: int  # training steps of each encoder of the padding study (chapter 4)
+    classifier: ClassifierTraining = ClassifierTraining()
 
 
 PRESETS: dict[Scale, Preset] = {
@@ -62,6 +77,38 @@ PRESETS: dict[Scale, Preset] = {
         transformer_training=TransformerTraining(steps=1500, batch=16, learning_rate=2e-3, precision="auto"),
         train_clips=8192,
         test_clips=256,
+        study_steps=300,
+    ),
+    "gpu": Preset(
+        worlds=WorldSettings(size=96, groups=75, skies=144, jitter=0.02, texture=0.3),
+        vqgan=VQGANConfig(
+            resolution=64,
+            frames=16,
+            downsample=(4, 8, 8),
+            hidden=32,
+            codes=1024,
+            code_width=64,
+            codebook_decay=0.97,
+            restart_below_mean=0.1,
+        ),
+        vqgan_training=VQGANTraining(
+            steps=4000,
+            batch=32,
+            learning_rate=5e-4,
+            decay_tail=0.5,
+            l2_weight=2.0,
+            warmup_without_codes=300,
+            log_every=10,
+            precision="auto",
+        ),
+        transformer=TransformerSize(layers=8, heads=8, width=512),
+        transformer_training=TransformerTraining(
+            steps=10_000, batch=64, learning_rate=6e-4, warmup=200, log_every=10, save_every=1000, precision="auto"
+        ),
+        train_clips=65_536,
+        test_clips=1024,
+        study_steps=1500,
+        classifier=ClassifierTraining(steps=1000, batch=64),
     ),
     "paper": Preset(
         vqgan=VQGANConfig(),  # 16 frames of 128x128, compression 4x8x8, K = 16384, c = 256 (3.1, B.2)
@@ -90,6 +137,7 @@ PRESETS: dict[Scale, Preset] = {
         ),
         train_clips=1_000_000,
         test_clips=2048,
+        study_steps=30_000,
     ),
 }
 
