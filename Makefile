@@ -15,7 +15,7 @@ CHAPTER_SECONDS := 1200
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=$(CHAPTER_SECONDS) --nbval-sanitize-with=notebooks/sanitize.cfg --timeout=$(CHAPTER_SECONDS)
 
 .NOTPARALLEL:
-.PHONY: help env book test unit chapters-test page-test demo serve chapters results lint clean
+.PHONY: help env book test unit chapters-test page-test demo serve chapters results gpu lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -53,8 +53,12 @@ chapters: env  ## for authors: run changed chapters and store their outputs in n
 	@$(PY) book/run_chapters.py --in-place --fresh
 
 results: env  ## recompute every number and video under book/results and book/_static/media
+	$(PY) book/make_results.py
 	$(PY) book/make_costs.py
 	$(PY) book/make_media.py
+
+gpu: env  ## with a GPU: the same studies at gpu scale, into book/results/*-gpu.json
+	TATS_SCALE=gpu $(PY) book/make_results.py
 
 lint: env
 	$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy

@@ -7,23 +7,24 @@ it on an idle machine.
 import datetime
 import json
 import os
-import platform
 import subprocess
 import tempfile
 from pathlib import Path
-
-import torch
 
 from tatslib import recipes
 from tatslib.recipes.build import RECORD
 from tatslib.recipes.planning import known_costs
 from tatslib.recipes.table import folder_of, in_order, table
-from tatslib.training.device import has_fast_bfloat16
+from tatslib.studies.results import hardware
 from tatslib.training.presets import current_scale
 
 ROOT = Path(__file__).resolve().parent.parent
 COSTS = ROOT / "tatslib" / "recipes" / "costs.json"
-TARGETS = ("actions/gpt-replicate", "sky/videos")
+TARGETS = (
+    *("actions/gpt-replicate", "actions/gpt-zeros", "actions/classifier", "sky/videos"),
+    *("actions/study-zeros", "actions/study-reflect", "actions/study-circular", "actions/study-replicate"),
+    *("actions/study-released-zeros", "sky/image-gpt-zeros", "sky/image-gpt-replicate"),
+)
 
 
 def measure() -> dict[str, dict[str, float]]:
@@ -39,14 +40,6 @@ def measure() -> dict[str, dict[str, float]]:
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             costs[name] = {"seconds": record["seconds"], "megabytes": round(size / 1e6, 1)}
     return costs
-
-
-def hardware() -> str:
-    """The machine in words: what is computed on, and in which number format."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    bfloat16 = "with" if has_fast_bfloat16(torch.device("cpu")) else "without"
-    return f"{os.cpu_count()} {platform.machine()} cores {bfloat16} bfloat16 units, no GPU"
 
 
 def main() -> None:

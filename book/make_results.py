@@ -1,0 +1,59 @@
+"""Run the book's studies for every seed and write their numbers, with provenance, to book/results.
+
+    make_results.py                       all studies; what was done before is not done again
+    make_results.py --only drift          some of them, by the beginning of their names
+    TATS_SCALE=gpu make_results.py        the same at another scale: book/results/*-gpu.json
+
+On a processor, seeds and studies run side by side, one thread each: two threads on one training step gain less than two
+trainings. What they share is built once; the second who wants it waits.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import torch
+
+from tatslib.studies import drift, image_border, padding, positions, results
+from tatslib.studies.results import Study
+from tatslib.training.device import available_cores
+from tatslib.training.presets import current_scale
+
+SEEDS = {"equivariance-untrained": range(5)}
+DEFAULT_SEEDS = range(3)
+
+
+def studies() -> Iterator[Study]:
+    """All of them, those first that build what the others use."""
+    for module in (positions, drift, padding, image_border):
+        yield from module.studies()
+
+
+def run_part(name: str, seed: int) -> None:
+    """One study, one seed, in a process of its own."""
+    results.part(next(study for study in studies() if study.name == name), seed)
+
+
+def main() -> None:
+    """Run and write."""
+    parser = argparse.ArgumentParser(description="Run the book's studies over their seeds.")
+    parser.add_argument("--only", nargs="*", default=[""], help="beginnings of the names of studies")
+    parser.add_argument("--jobs", type=int, default=1 if torch.cuda.is_available() else available_cores())
+    options = parser.parse_args()
+    chosen = [study for study in studies() if study.name.startswith(tuple(options.only))]
+    if options.jobs > 1:
+        os.environ["OMP_NUM_THREADS"] = "1"
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        seeds = {study.name: SEEDS.get(study.name, DEFAULT_SEEDS) for study in chosen}
+        parallel = [(s.name, seed) for s in chosen if s.name != "padding-costs" for seed in seeds[s.name]]
+        for done in [pool.submit(run_part, name, seed) for name, seed in parallel]:
+            done.result()
+    for study in chosen:  # times are taken when nothing else runs
+        command = "make results" if current_scale() == "toy" else "make gpu"
+        print(results.collect(study, seeds[study.name], command))
+
+
+if __name__ == "__main__":
+    main()

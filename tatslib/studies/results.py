@@ -1,0 +1,213 @@
+"""Numbers with their origin: how studies are run over seeds, stored, read back and compared with a live run."""
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+from urllib.request import urlopen
+
+import torch
+
+from tatslib.errors import UserError, did_you_mean
+from tatslib.files import replacing
+from tatslib.home import home
+from tatslib.training.device import has_fast_bfloat16
+from tatslib.training.presets import Scale, current_scale
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+STORED = REPOSITORY / "book" / "results"
+SECONDS_TO_WAIT = 20
+STUDENT_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}  # by N - 1
+
+Numbers = dict[str, Any]  # nested: names to numbers, lists of numbers, or further dicts
+
+
+@dataclass(frozen=True)
+class Study:
+    """One experiment."""
+
+    name: str
+    protocol: str  # what is done and measured, written before the first run
+    run: Callable[[int], Numbers]
+    version: int = 1  # raise it with any change of the protocol: stored parts of another version are not used
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a study gave, seed by seed."""
+
+    study: str
+    protocol: str
+    provenance: dict[str, str]
+    seeds: dict[int, Numbers]
+
+    def values(self, key: str) -> list[Any]:
+        """The value at a path such as "zeros/score", one for each seed."""
+        found = []
+        for numbers in self.seeds.values():
+            value: Any = numbers
+            for part in key.split("/"):
+                if part not in value:
+                    raise UserError(f"{self.study} has no {key!r}{did_you_mean(part, list(value))}.")
+                value = value[part]
+            found.append(value)
+        return found
+
+    def mean(self, key: str) -> float:
+        """Mean over seeds."""
+        return fmean(self.values(key))
+
+    def spread(self, key: str) -> float:
+        """Standard deviation over seeds (N - 1)."""
+        return stdev(self.values(key))
+
+    def text(self, key: str, digits: int = 2) -> str:
+        """Mean and spread over seeds, such as "0.73 ± 0.02"."""
+        return f"{self.mean(key):.{digits}f} ± {self.spread(key):.{digits}f}"
+
+    def difference(self, key: str, other: str) -> tuple[float, float]:
+        """Mean over seeds of (value at `key` - value at `other`), and the half-width of its 95 % confidence interval.
+
+        Pairs are those of one seed; the interval is Student's, which takes 3 seeds for what they are worth.
+        """
+        differences = [a - b for a, b in zip(self.values(key), self.values(other), strict=True)]
+        return fmean(differences), STUDENT_95[len(differences) - 1] * stdev(differences) / len(differences) ** 0.5
+
+    def origin(self) -> str:
+        """One line: seeds, scale, hardware, commit, date, command."""
+        p = self.provenance
+        seeds = ", ".join(str(seed) for seed in self.seeds)
+        return f"seeds {seeds}; {p['scale']} scale; {p['hardware']}; commit {p['commit']}; {p['date']}; {p['command']}"
+
+    def check(self, key: str, live: float, digits: int = 2) -> str:
+        """A line that sets a live value beside the stored ones.
+
+        "as stored" means: no further below the lowest or above the highest stored value than these two are apart.
+        """
+        low, high = min(self.values(key)), max(self.values(key))
+        room = high - low + 0.5 * 10**-digits
+        verdict = "as stored" if low - room <= live <= high + room else "OUTSIDE what is stored"
+        shown = ", ".join(f"{value:.{digits}f}" for value in self.values(key))
+        return f"{key:32s} live {live:8.{digits}f}   stored {shown}   {verdict}"
+
+
+def load(name: str, scale: Scale = "toy") -> Results:
+    """The committed results of a study, from the repository, or fetched from it where only the package is installed.
+
+    Raises:
+        UserError: if there are none at this scale, or they cannot be fetched.
+    """
+    file = file_name(name, scale)
+    path = STORED / file
+    if path.is_file():
+        content = json.loads(path.read_text())
+    elif STORED.is_dir():
+        raise UserError(f"there are no results {file} in {STORED.name}/: `make results` makes them.")
+    else:
+        content = _fetch(file)
+    seeds = {int(seed): numbers for seed, numbers in content["seeds"].items()}
+    return Results(content["study"], content["protocol"], content["provenance"], seeds)
+
+
+def exists(name: str, scale: Scale) -> bool:
+    """Whether the repository holds results of this study at this scale."""
+    return (STORED / file_name(name, scale)).is_file()
+
+
+def file_name(name: str, scale: Scale) -> str:
+    """`drift.json` at toy scale, `drift-gpu.json` at another."""
+    return f"{name}.json" if scale == "toy" else f"{name}-{scale}.json"
+
+
+def collect(study: Study, seeds: Sequence[int], command: str = "make results") -> Path:
+    """Run a study for every seed (a seed that was done before is not done again) and store all of it.
+
+    Returns:
+        The file that was written.
+    """
+    parts = {seed: part(study, seed) for seed in seeds}
+    content = {
+        "study": study.name,
+        "protocol": " ".join(study.protocol.split()),
+        "provenance": provenance(command),
+        "seeds": {str(seed): numbers for seed, numbers in parts.items()},
+    }
+    path = STORED / file_name(study.name, current_scale())
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    return path
+
+
+def provenance(command: str) -> dict[str, str]:
+    """Where and when numbers were made: commit, date, scale, hardware, torch, command."""
+    git = ["git", "-C", str(REPOSITORY)]
+    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "commit": commit.stdout.strip() or "unknown",
+        "date": datetime.date.today().isoformat(),
+        "scale": current_scale(),
+        "hardware": hardware(),
+        "torch": torch.__version__,
+        "command": command,
+    }
+
+
+def hardware() -> str:
+    """The machine in words: what is computed on, and in which number format."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    bfloat16 = "with" if has_fast_bfloat16(torch.device("cpu")) else "without"
+    return f"{os.cpu_count()} {platform.machine()} cores {bfloat16} bfloat16 units, no GPU"
+
+
+def rounded(numbers: Any, digits: int = 5) -> Any:
+    """Numbers as they are stored: floats with so many significant digits."""
+    if isinstance(numbers, dict):
+        return {str(name): rounded(value, digits) for name, value in numbers.items()}
+    if isinstance(numbers, list | tuple):
+        return [rounded(value, digits) for value in numbers]
+    return float(f"{numbers:.{digits}g}") if isinstance(numbers, float) else numbers
+
+
+def leaves(numbers: Numbers, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Every single number with its path."""
+    for name, value in numbers.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float):
+            yield prefix + name, value
+
+
+def part(study: Study, seed: int) -> Numbers:
+    """What a study gives for one seed; kept in the home, so that it is computed once."""
+    path = home() / "results" / f"{study.name}-v{study.version}-{current_scale()}-{seed}.json"
+    if not path.is_file():
+        print(f"{study.name}, seed {seed}", flush=True)
+        numbers = rounded(study.run(seed))
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(numbers) + "\n")
+    return json.loads(path.read_text())
+
+
+def _fetch(file: str) -> dict[str, Any]:
+    """From the repository named in the package's metadata; kept in the home."""
+    kept = home() / "results" / file
+    if not kept.is_file():
+        urls = metadata.metadata("tatslib").get_all("Project-URL") or []
+        repository = next(url.split(", ")[1] for url in urls if url.startswith("Repository"))
+        address = repository.replace("github.com", "raw.githubusercontent.com") + f"/main/book/results/{file}"
+        try:
+            with urlopen(address, timeout=SECONDS_TO_WAIT) as answer:
+                text = answer.read().decode()
+        except OSError as error:
+            raise UserError(f"the results {file} could not be fetched from {address} ({error}).") from error
+        with replacing(kept) as temporary:
+            temporary.write_text(text)
+    return json.loads(kept.read_text())
