@@ -7,10 +7,13 @@ import subprocess
 from pathlib import Path
 from statistics import median
 
+import make_results
 import pytest
 import run_chapters
 import yaml
 from chapters import CHAPTERS, COLAB, REPOSITORY, ROOT, Chapter
+
+from tatslib.studies.results import leaves
 
 MENTION = re.compile(r"\bFigure ([0-9A-Z]+\.[0-9]+)\b")
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
@@ -92,6 +95,11 @@ def test_the_run_cost_no_more_than_the_chapter_says(chapter: Chapter):
     assert stored["peak_memory_mib"] * 2**20 <= 1.25 * memory * 1e9
 
 
+@each_chapter
+def test_what_ran_before_the_readers_eyes_belongs_to_what_is_stored(chapter: Chapter):
+    assert "OUTSIDE what is stored" not in chapter.printed()
+
+
 # --------------------------------------------------------------------------------------------- it can be read by anyone
 @each_chapter
 def test_everything_shown_is_described_in_words(chapter: Chapter):
@@ -170,6 +178,23 @@ def test_no_tracked_text_names_a_folder_of_this_machine():
     for path, text in tracked_text().items():
         if path != Path(__file__):
             assert str(ROOT) not in text and home not in text, path
+
+
+STUDIES = sorted(path for path in (ROOT / "book" / "results").glob("*.json") if path.name != "front_page.json")
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_each_result_has_its_protocol_its_origin_and_three_seeds(path: Path):
+    content = json.loads(path.read_text())
+    assert len(content["protocol"].split()) > 10 and len(content["seeds"]) >= 3
+    assert all(content["provenance"][key] for key in ("commit", "date", "scale", "hardware", "torch", "command"))
+    assert content["provenance"]["commit"] != "unknown"
+    shapes = {tuple(name for name, _ in leaves(numbers)) for numbers in content["seeds"].values()}
+    assert len(shapes) == 1, "every seed has the same numbers"
+
+
+def test_there_are_results_of_every_study():
+    assert {study.name for study in make_results.studies()} <= {path.stem for path in STUDIES}
 
 
 def test_each_video_of_the_front_page_has_its_origin_on_record():

@@ -86,7 +86,8 @@ def encode_pairs(vqgan: VQGAN, videos: Tensor, batch: int = 32) -> TokenPairs:
     frames, step = frames_for_pairs(vqgan), vqgan.config.downsample[0]
     if videos.shape[2] != frames:
         raise UserError(f"{videos.shape[2]} frames were given; the two clips of Eq. 3 and their margins are {frames}.")
-    pairs = [(vqgan.encode(v[:, :, :-step]), vqgan.encode(v[:, :, step:])) for v in videos.split(batch)]
+    parts = (part.to(next(vqgan.parameters()).device) for part in videos.split(batch))
+    pairs = [(vqgan.encode(v[:, :, :-step]).cpu(), vqgan.encode(v[:, :, step:]).cpu()) for v in parts]
     first, second = zip(*pairs, strict=True)
     return TokenPairs(torch.cat(first), torch.cat(second))
 
@@ -105,6 +106,7 @@ def corruption_by_depth(vqgan: VQGAN, videos: Tensor) -> list[Tensor]:
         error over clips, channels and places, divided by the root mean square of the features made from real frames.
     """
     twin = real_frames_twin(vqgan)
+    videos = videos.to(next(vqgan.parameters()).device)
     before, after = twin.config.margins
     own_before, own_after = vqgan.config.margins
     padded = vqgan.encoder.fold(videos[:, :, before - own_before : videos.shape[2] - after + own_after])
@@ -114,7 +116,7 @@ def corruption_by_depth(vqgan: VQGAN, videos: Tensor) -> list[Tensor]:
         padded, real = unit(padded), twin_unit(real)
         ours = _without(padded, margins(vqgan.config.encoder_units[depth:]))
         theirs = _without(real, margins(twin.config.encoder_units[depth:]))
-        rows.append(_rms(ours - theirs) / _rms(theirs))
+        rows.append((_rms(ours - theirs) / _rms(theirs)).cpu())
     return rows
 
 
@@ -155,6 +157,7 @@ def decoder_difference(vqgan: VQGAN, tokens: Tensor) -> DecoderDifference:
     pads as well. Nothing is lost by decoding a long video in one go, as we do; decoding it in pieces shows seams.
     """
     step = vqgan.config.downsample[0]
+    tokens = tokens.to(next(vqgan.parameters()).device)
     first, second = (to_uint8(vqgan.decode(part)) for part in (tokens[:, :-1], tokens[:, 1:]))
     a, b = torch.from_numpy(first[:, step:]).double(), torch.from_numpy(second[:, :-step]).double()
     by_frame = reduce((a - b).square(), "b t h w c -> t", "mean").sqrt()

@@ -39,6 +39,7 @@ def slid_prefix_losses(vqgan: VQGAN, gpt: GPT, videos: Tensor, condition: Tensor
         raise UserError(
             f"{videos.shape[2]} frames were given; {slides} slides of the window take {clip + slides * step}."
         )
+    videos, condition = (x.to(next(vqgan.parameters()).device) for x in (videos, condition))
     clips = [vqgan.encode(videos[:, :, k * step : k * step + clip]) for k in range(slides + 1)]  # (B, t, h, w) each
     rows = [(clips[s], torch.cat([slid_prefix(clips, s), clips[s][:, -1:]], dim=1)) for s in range(1, slides + 1)]
     matched, slid = zip(*rows, strict=True)
@@ -65,4 +66,4 @@ def slid_prefix(clips: list[Tensor], slides: int) -> Tensor:
 
 def _last_frame_losses(gpt: GPT, condition: Tensor, windows: tuple[Tensor, ...]) -> Tensor:
     """Mean loss over the tokens of the last latent frame, (windows, B)."""
-    return torch.stack([gpt.token_losses(condition, tokens)[:, -1].mean(dim=(1, 2)) for tokens in windows])
+    return torch.stack([gpt.token_losses(condition, tokens)[:, -1].mean(dim=(1, 2)) for tokens in windows]).cpu()

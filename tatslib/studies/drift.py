@@ -23,8 +23,10 @@ from tatslib.recipes.kinds import Split, TrainedVQGAN
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.sliding_window import sample
 from tatslib.studies.results import Numbers, Study
+from tatslib.training.device import default_device
 from tatslib.training.presets import PRESETS, current_scale
 from tatslib.videos import Video, to_model, to_uint8
+from tatslib.vqgan.vqgan import VQGAN
 
 PADDINGS = ("zeros", "replicate")  # vanilla and time-agnostic: one padding throughout encoder and decoder
 CONTEXTS = (3, 1)  # latent frames looked back upon: the paper's t - 1, and the released script's
@@ -74,22 +76,24 @@ def sample_long(
     padding: str, context: int, seed: int, videos: int = VIDEOS_A_CLASS, frames: int = FRAMES
 ) -> LongVideos:
     """So many videos of each class from the models of one training seed, decoded in one go."""
-    vqgan, gpt = (recipes.get(f"actions/{kind}-{padding}", seed).model for kind in ("vqgan", "gpt"))
+    device = default_device()
+    vqgan, gpt = (recipes.get(f"actions/{kind}-{padding}", seed).model.to(device) for kind in ("vqgan", "gpt"))
     labels = repeat(torch.arange(gpt.config.condition_codes), "c -> (c v)", v=videos)
     latent_frames = frames // vqgan.config.downsample[0]
     tokens = sample(gpt, labels[:, None], latent_frames, FILTERS, context_frames=context, seed=seed)
     with torch.inference_mode():
         decoded = np.concatenate([to_uint8(vqgan.decode(part)) for part in tokens.split(4)])
-    return LongVideos(decoded, tokens, labels)
+    return LongVideos(decoded, tokens.cpu(), labels)
 
 
-def measure(long: LongVideos, vqgan: TrainedVQGAN, trained_on: TokenClips) -> Numbers:
+def measure(long: LongVideos, context: int, vqgan: TrainedVQGAN, trained_on: TokenClips) -> Numbers:
     """All rulers on one set of long videos, window by window or block by block.
 
     Returns:
-        "token_js": nats, windows after the first: tokens of the window against training tokens at the last position,
+        "token_js": nats, windows after the first: tokens of the window against training tokens at position `context`,
             where the transformer believes to be whenever it draws past the training length;
         "token_js_any": the same against training tokens of all positions;
+        "token_js_real": what held-out clips score at that position, the floor of "token_js";
         "nearest": grey levels to the nearest real clip, minus what held-out clips through the same tokenizer score;
         "random", "classifier": Fréchet distance of a block to real clips, minus that of held-out clips likewise;
         "named": share of windows that the classifier gives the class that was asked for.
@@ -97,22 +101,30 @@ def measure(long: LongVideos, vqgan: TrainedVQGAN, trained_on: TokenClips) -> Nu
     config, measured = vqgan.model.config, ruler(len(long.frames) * WINDOWS_A_BLOCK)
     clips = windows(long.frames, config.frames)  # (V, n, T, H, W, 3)
     tokens = rearrange(long.tokens, "v (n t) h w -> n v t h w", t=config.latent_shape[0])
-    last, every = trained_on.tokens[:, -1], trained_on.tokens
-    references = [token_histogram(part.long(), config.codes) for part in (last, every)]
+    there, anywhere = trained_on.tokens[:, context], trained_on.tokens
+    references = [token_histogram(part.long(), config.codes) for part in (there, anywhere)]
     drawn = [token_histogram(part, config.codes) for part in tokens]
-    with torch.inference_mode():
-        rebuilt = to_uint8(vqgan.model.decode(vqgan.model.encode(to_model(measured.held_out))))
+    held_out, rebuilt = through_tokenizer(vqgan.model, measured.held_out)
     floor = nearest_real_distance(rebuilt, measured.real).mean()
     named = [classify(measured.classifier, clips[:, k]) == long.labels for k in range(clips.shape[1])]
     return {
         "token_js": [jensen_shannon(p, references[0]) for p in drawn[1:]],
         "token_js_any": [jensen_shannon(p, references[1]) for p in drawn],
+        "token_js_real": jensen_shannon(token_histogram(held_out[:, context], config.codes), references[0]),
         "nearest": [float(nearest_real_distance(clips[:, k], measured.real).mean() - floor) for k in range(len(drawn))],
         "random": excess_distances(measured.random, clips, rebuilt, measured.real),
         "classifier": excess_distances(measured.classifier, clips, rebuilt, measured.real),
         "named": [float(right.double().mean()) for right in named],
         "named_real": float((classify(measured.classifier, rebuilt) == measured.held_out_labels).double().mean()),
     }
+
+
+@torch.inference_mode()
+def through_tokenizer(vqgan: VQGAN, clips: Video, batch: int = 64) -> tuple[Tensor, Video]:
+    """Tokens of uint8 clips (B, T, H, W, 3), and the clips rebuilt from them."""
+    vqgan = vqgan.to(default_device())
+    parts = [vqgan.encode(to_model(part).to(default_device())) for part in torch.as_tensor(clips).split(batch)]
+    return torch.cat(parts).cpu(), np.concatenate([to_uint8(vqgan.decode(part)) for part in parts])
 
 
 def excess_distances(
@@ -138,8 +150,8 @@ def run(seed: int) -> Numbers:
     for padding in PADDINGS:
         vqgan, tokens = recipes.get(f"actions/vqgan-{padding}", seed), recipes.get(f"actions/tokens-{padding}", seed)
         for context in CONTEXTS:
-            measured = measure(sample_long(padding, context, seed), vqgan, tokens.train)
-            numbers[f"{padding}-{context}"] = measured | summary(measured)
+            measured = measure(sample_long(padding, context, seed), context, vqgan, tokens.train)
+            numbers[f"{padding}-{context}"] = {"windows": measured, **summary(measured)}
     return numbers
 
 
@@ -150,7 +162,8 @@ def studies() -> Iterator[Study]:
         f"""{VIDEOS_A_CLASS} videos of {FRAMES} frames of each class from each model; top-p {TOP_P}, no top-k,
         temperature 1; windows of 16 frames side by side; Fréchet distances over blocks of {WINDOWS_A_BLOCK} windows
         against {REAL_CLIPS} training clips. Tokenizers and transformers of both kinds are trained with the same data,
-        steps and seed; only the padding differs, in encoder and decoder. Distances have the score of held-out clips
-        through the same tokenizer subtracted. The second half of the video is compared.""",
+        steps and seed; only the padding differs, in encoder and decoder. Nearest-real and Fréchet distances have the
+        score of held-out clips through the same tokenizer subtracted; the token divergence stands beside theirs. The
+        second half of the video is compared.""",
         run,
     )

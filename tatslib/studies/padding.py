@@ -26,6 +26,7 @@ from tatslib.randomness import torch_generator
 from tatslib.recipes.kinds import Split, Videos
 from tatslib.recipes.padding_study import PADDINGS, variants
 from tatslib.studies.results import Numbers, Study
+from tatslib.training.device import default_device
 from tatslib.training.presets import PRESETS, current_scale
 from tatslib.videos import to_model
 from tatslib.vqgan.codebook import draw_candidates
@@ -58,8 +59,8 @@ def score(vqgan: VQGAN, videos: Videos) -> Numbers:
 
 def untrained(config: VQGANConfig, videos: Videos, seed: int) -> VQGAN:
     """An encoder with random weights, batch norms that know the data's scale, and codes taken from its own outputs."""
-    vqgan = VQGAN(config, seed=seed)
-    clips = held_out(videos, config.frames + sum(config.margins), CALIBRATION_CLIPS, "train")
+    vqgan = VQGAN(config, seed=seed).to(default_device())
+    clips = held_out(videos, config.frames + sum(config.margins), CALIBRATION_CLIPS, "train").to(default_device())
     for module in vqgan.modules():
         if isinstance(module, nn.BatchNorm3d):
             module.momentum = None  # plain averages over the batches seen
@@ -89,6 +90,7 @@ def run_trained(seed: int) -> Numbers:
     numbers: Numbers = {}
     for name in (*TRAINED, *TRAINED_LESS):
         trained = recipes.get(f"actions/study-{name}", seed)
+        trained.model.to(default_device())
         numbers[name] = score(trained.model, videos) | {"psnr": trained.scores["psnr"]}
         if name in TRAINED:
             frames = trained.model.config.frames + sum(real_frames_twin(trained.model).config.margins)
@@ -101,10 +103,11 @@ def run_decoder(seed: int) -> Numbers:
     """How the decoders of the two main tokenizers, vanilla and time-agnostic, treat the same tokens in two windows."""
     numbers: Numbers = {}
     for padding in ("zeros", "replicate"):
-        vqgan = recipes.get(f"actions/vqgan-{padding}", seed).model
+        vqgan = recipes.get(f"actions/vqgan-{padding}", seed).model.to(default_device())
         step = vqgan.config.downsample[0]
         with torch.inference_mode():
-            tokens = vqgan.encode(held_out(recipes.get("actions/videos"), vqgan.config.frames + step))
+            clips = held_out(recipes.get("actions/videos"), vqgan.config.frames + step)
+            tokens = vqgan.encode(clips.to(default_device()))
         difference = decoder_difference(vqgan, tokens)
         rms = difference.by_frame.square().mean().sqrt()
         numbers[padding] = {
@@ -150,12 +153,12 @@ def costs(batch: int = 8, rounds: int = 5) -> dict[str, dict[str, float]]:
     steps = {}
     for name, config in variants(PRESETS[current_scale()].vqgan).items():
         frames = config.frames + sum(config.forward_margins)
-        clips = torch.rand(batch, 3, frames, config.resolution, config.resolution) - 0.5
-        steps[name] = training_step(VQGAN(config).train(), clips)
+        clips = torch.rand(batch, 3, frames, config.resolution, config.resolution, device=default_device()) - 0.5
+        steps[name] = training_step(VQGAN(config).train().to(default_device()), clips)
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for name in list(steps) * (rounds + 1):  # the first round warms up
         started = time.perf_counter()
-        steps[name]()
+        steps[name]().item()  # a GPU is waited for
         seconds[name].append(time.perf_counter() - started)
     return {name: _cost(step, 1000 * median(seconds[name][1:])) for name, step in steps.items()}
 

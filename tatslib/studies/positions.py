@@ -15,6 +15,7 @@ from tatslib.metrics.divergence import jensen_shannon, token_histogram
 from tatslib.metrics.prefix import slid_prefix_losses
 from tatslib.recipes.kinds import TrainedTransformer
 from tatslib.studies.results import Numbers, Study
+from tatslib.training.device import default_device
 from tatslib.training.train_transformer import condition_tokens
 from tatslib.videos import to_model
 from tatslib.vqgan.vqgan import VQGAN
@@ -71,6 +72,8 @@ def run_prefix(seed: int) -> Numbers:
     numbers: Numbers = {}
     for padding in PADDINGS:
         vqgan, gpt = recipes.get(f"actions/vqgan-{padding}", seed).model, recipes.get(f"actions/gpt-{padding}", seed)
+        vqgan.to(default_device())
+        gpt.model.to(default_device())
         matched, slid = prefix_losses(vqgan, gpt)
         gap = slid - matched  # (t - 1, B)
         numbers[padding] = {

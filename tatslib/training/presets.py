@@ -77,7 +77,7 @@ PRESETS: dict[Scale, Preset] = {
         transformer_training=TransformerTraining(steps=1500, batch=16, learning_rate=2e-3, precision="auto"),
         train_clips=8192,
         test_clips=256,
-        study_steps=300,
+        study_steps=240,
     ),
     "gpu": Preset(
         worlds=WorldSettings(size=96, groups=75, skies=144, jitter=0.02, texture=0.3),

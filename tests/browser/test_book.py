@@ -82,6 +82,12 @@ def with_options(**options: object) -> pytest.MarkDecorator:
 PHONE = with_options(viewport={"width": 360, "height": 740}, device_scale_factor=2, is_mobile=True, has_touch=True)
 
 
+def test_what_this_machine_ran_belongs_to_what_is_stored():
+    executed = sorted((render.BOOK / "_build" / "notebooks").glob("*.ipynb"))
+    assert executed, "run `make book` first"
+    assert [path.name for path in executed if "OUTSIDE what is stored" in path.read_text()] == []
+
+
 def test_every_page_opens_without_a_complaint_and_asks_nobody_outside(page, site):
     for name in PAGES:
         page.goto(site + name)
@@ -125,6 +131,18 @@ def test_videos_play_while_in_view_in_step_and_with_a_frame_count(page, site, na
     figure.get_by_role("button").click()
     assert figure.evaluate("f => [...f.querySelectorAll('video')].every(v => v.paused)")
     assert figure.get_by_role("button").get_attribute("aria-label") == "Play"
+
+
+def test_every_slider_of_the_padding_explorer_turns_to_the_page_of_its_choice(page, site):
+    page.goto(site + "notebooks/04_equivariance_score.html")
+    figure = page.locator(".tats-flipbook").first
+    figure.scroll_into_view_if_needed()
+    for slider in figure.get_by_role("slider").all():
+        slider.press("End")
+        shown = figure.locator(".tats-page:visible")
+        assert shown.count() == 1
+        chosen = [s.get_attribute("aria-valuetext") for s in figure.get_by_role("slider").all()]
+        assert all(word in shown.get_attribute("data-label") for word in chosen)
 
 
 def test_the_slider_of_a_player_goes_to_a_frame(page, site):

@@ -1,0 +1,351 @@
+# %% [markdown]
+# # Zero padding corrupts tokens
+#
+# [Run this chapter in Colab](https://colab.research.google.com/github/long-videos-step-by-step/tats-book/blob/main/notebooks/03_zero_padding_corrupts_tokens.ipynb)
+#
+# **The question.** Why does a video model that was fine for sixteen frames fall apart at frame seventeen?
+#
+# **What the paper says.** Sections 2.2 and A.2: look for the culprit in the tokenizer, not in the transformer. At the
+# ends of a clip a convolution asks for frames that do not exist and is given zeros. The zeros get encoded along with
+# the frames, so a token says not only what is to be seen but also how far it stands from the edge. A sliding window
+# then hands the transformer tokens that no training clip could ever have produced.
+#
+# **What you will see.** The same frames turned into different tokens; how far the zeros reach, layer by layer; the
+# paper's Equation 2 tried as printed (it fails), repaired and proved; histograms of tokens by position; what it costs a
+# transformer that has been shown real frames only; and the same thing in pictures, where it hides so well that image
+# models lived with it for years.
+
+# %%
+import sys
+
+if "google.colab" in sys.modules:  # Colab starts without the package; its own torch stays as it is
+    import subprocess
+
+    package = "tatslib @ git+https://github.com/long-videos-step-by-step/tats-book"
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
+
+# %% [markdown]
+# **What it costs.** On two processor cores without a GPU: about 15 minutes and 1.6 GB of memory if nothing was built
+# before, since two tokenizers and two transformers are trained, and a smaller pair for pictures; about 2 minutes once
+# they are there.
+
+# %%
+import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+
+from tatslib import recipes, viz
+from tatslib.metrics.divergence import jensen_shannon, token_histogram
+from tatslib.metrics.equivariance import corruption_by_depth, encode_pairs, real_frames_twin, same_tokens
+from tatslib.studies import positions, results
+from tatslib.videos import to_model, to_uint8
+from tatslib.vqgan.moved_padding import MovedPadding, pad_with_zero_frames
+
+print(recipes.plan("actions/gpt-zeros"))
+print(recipes.plan("actions/gpt-replicate"))
+
+# %% [markdown]
+# Two tokenizers of one architecture, trained on the same clips in the same order from the same initial weights. In one,
+# *zeros* stand beyond every edge, as in VideoGPT, VQGAN and nearly every convolutional network. In the other the last
+# real value is repeated (*replicate*). The paper calls a model with the first *vanilla* and one with the second
+# *time-agnostic*.
+
+# %%
+videos = recipes.get("actions/videos")
+tokenizers = {padding: recipes.get(f"actions/vqgan-{padding}") for padding in ("zeros", "replicate")}
+for padding, trained in tokenizers.items():
+    print(f"{padding:10s} {trained.scores['psnr']:.1f} dB on held-out clips, codes used: {trained.scores['used_codes']:.0%}")
+
+# %% [markdown]
+# As tokenizers of 16-frame clips they are about equally good. Whatever will go wrong cannot be seen here, and this is
+# why it went unnoticed.
+#
+# ## The same frames, twice
+#
+# Take 20 consecutive frames of a video. Frames 0 to 15 are one clip, frames 4 to 19 another. Both show frames 4 to 15,
+# which are *three latent frames*: numbers 1, 2, 3 of the first clip and 0, 1, 2 of the second. A convolution does the
+# same everywhere, so we would expect
+#
+# $$[f_\mathcal{E}(\mathbf x^{(0:T-1)})]^{(1:t-1)} = [f_\mathcal{E}(\mathbf x^{(d:T+d-1)})]^{(0:t-2)}, \qquad T = 16,\; t = 4,\; d = 4.$$
+#
+# The paper's Equation 1 is this line with $\neq$ in it. Before you run the next cells: the frames are identical, pixel
+# by pixel. What share of the 108 tokens would you expect to come out the same?
+
+# %%
+test = videos.dataset("test", length=20, resolution=24)
+clips, labels = test.clips(step=0, batch_size=64)
+pendulum = int(torch.where(labels == 5)[0][0])
+twenty = to_model(clips)  # (64, 3, 20, 24, 24)
+
+pairs = {padding: encode_pairs(trained.model, twenty) for padding, trained in tokenizers.items()}
+for padding, pair in pairs.items():
+    same = same_tokens(*pair)
+    print(f"{padding:10s} tokens that stay: {same[pendulum].double().mean():.0%} of this pendulum's, "
+          f"{same.double().mean():.0%} of 64 clips'")
+
+# %%
+frames = to_uint8(twenty[pendulum])[4:16:4]  # the first frame of each of the three shared latent frames
+pictures = {"what is seen": np.concatenate(list(frames.repeat(4, 1).repeat(4, 2)), axis=1)}
+for padding, pair in pairs.items():
+    stays = same_tokens(*pair)[pendulum].numpy()  # (3, 6, 6)
+    mask = stays.repeat(4, 1).repeat(4, 2).repeat(4, 1).repeat(4, 2)[..., None]  # to the size of the pictures
+    shown = np.where(mask, frames.repeat(4, 1).repeat(4, 2), np.uint8([214, 70, 84]))
+    pictures[f"{padding}: red where the token changed"] = np.concatenate(list(shown), axis=1)
+viz.show_pictures(
+    pictures,
+    number="3.1",
+    alt="Three latent frames of a pendulum, and the same with changed tokens in red: "
+    + ", ".join(f"{p} {1 - float(same_tokens(*pair)[pendulum].double().mean()):.0%} red" for p, pair in pairs.items()),
+    caption="Frames 4 to 15 of one video, encoded at the end of one clip and at the beginning of the next. A red square "
+    "is a token that changed although nothing in the picture did.",
+    columns=1,
+    zoom=1,
+)
+
+# %% [markdown]
+# Look at Figure 3.1 for a pattern. The background stands still, nobody moves there, and still its tokens change. With
+# copies instead of zeros a good part of them stays.
+#
+# ## How far do the zeros reach?
+#
+# One might hope that only the outermost frames suffer. Let us follow a clip through the encoder. The smallest code that
+# can answer is a network that forgets about pictures and keeps *one number a frame*: which share of it stems from real
+# frames. Every convolution becomes an average over its kernel; a residual block has two of them and a way around.
+
+
+# %%
+def average(share, kernel, stride):
+    """One convolution: zeros beyond the edges, then the mean over the kernel."""
+    total = kernel - stride
+    padded = F.pad(share, (total - total // 2, total // 2))
+    return F.avg_pool1d(padded, kernel, stride)
+
+
+share = torch.ones(1, 1, 16)
+shares = []
+for unit in tokenizers["zeros"].model.config.encoder_units:
+    if unit.kind == "residual":
+        share = (share + average(average(share, 3, 1), 3, 1)) / 2
+    else:
+        share = average(share, unit.kernel, unit.stride[0])
+    shares.append(share.flatten())
+    print(f"{unit.kind:12s}", " ".join(f"{value:.2f}" for value in shares[-1]))
+
+# %% [markdown]
+# Sixteen numbers go in, four come out, and none of the four is 1. Chapter 2 computed why: a token sees 36 frames, a
+# clip has 16. At the paper's size it is 64 frames on clips of 16. So *no* token is free of padding; they only differ in
+# how much of it they got, and that difference is the position.
+#
+# That was arithmetic with averages. What happens with the real weights? We encode a clip from the middle of a longer
+# video twice: once alone, with zeros beyond its ends, and once with the *real* frames around it. How far apart are the
+# features after each unit, relative to their size?
+
+# %%
+twins = {padding: real_frames_twin(trained.model) for padding, trained in tokenizers.items()}
+before, after = twins["zeros"].config.margins
+longer = to_model(videos.dataset("test", length=before + 16 + after, resolution=24).clips(0, 64)[0])
+corruption = {padding: corruption_by_depth(trained.model, longer) for padding, trained in tokenizers.items()}
+print("error of the four latent frames, relative to features made from real frames")
+for padding, rows in corruption.items():
+    print(f"{padding:10s}", " ".join(f"{value:.2f}" for value in rows[-1]))
+
+# %%
+figure, axes = viz.subplots(1, 2, height=2.5, sharey=True)
+names = ["first conv", "strided conv", "residual", "strided conv", "residual"]
+for axis, (padding, rows) in zip(axes, corruption.items(), strict=True):
+    table = np.stack([row.numpy().repeat(16 // len(row)) for row in rows])
+    image = axis.imshow(table, vmin=0, vmax=1.2, aspect="auto", cmap="magma")
+    axis.set(title=padding, xlabel="frame", xticks=[0, 4, 8, 12, 15], yticks=range(5), yticklabels=names)
+    axis.grid(False)
+figure.colorbar(image, ax=axes, label="relative error")
+viz.show_figure(
+    figure,
+    number="3.2",
+    alt="Error after each unit of the encoder, by frame. Zeros: it enters at the ends, moves inwards with each unit and "
+    f"ends at {corruption['zeros'][-1].min():.2f} to {corruption['zeros'][-1].max():.2f} in every latent frame. "
+    f"Replicate: {corruption['replicate'][-1].min():.2f} to {corruption['replicate'][-1].max():.2f}.",
+    caption="How far features are from what real frames would have made of them, from the first unit (top) to the last. "
+    "Follow the bright edge inwards. After the last unit no frame is dark, but the two sides of the figure do not "
+    "end alike.",
+)
+
+# %% [markdown]
+# Two things in Figure 3.2 deserve a second look. First, the error does not come in evenly: the last residual block,
+# whose kernel spans most of the four latent frames that are left, does much of the damage. Chapter 4 puts a number on
+# that. Second, copies are not real frames either, and the right half is not black. A repeated frame is wrong about
+# motion. But it has the right colours in the right places, while zero is a value that features never have.
+#
+# ## Equation 2, tried by hand
+#
+# The paper's argument in A.2 starts from a thought: take all the zeros that are padded *inside* the encoder and move
+# them to its input. What is left is an encoder without padding, $\hat f_\mathcal{E}$, which is shift-equivariant and
+# reads a longer video:
+#
+# $$f_\mathcal{E}(\mathbf x) = \hat f_\mathcal{E}([\mathbf 0^N\; \mathbf x\; \mathbf 0^N]).$$
+#
+# Is it true? We have both sides at hand. `real_frames_twin` gave us the trained encoder without padding in time. Let us
+# feed it the clip between black frames and compare tokens.
+
+# %%
+vanilla, bare = tokenizers["zeros"].model, twins["zeros"]
+print("N = zero frames before and after a clip:", bare.config.margins)
+clip = twenty[:, :, :16]
+with torch.inference_mode():
+    expected = vanilla.encode(clip)
+    as_printed = bare.encode(pad_with_zero_frames(clip, *bare.config.margins)[0])
+print(f"tokens that agree with Equation 2 as printed: {(as_printed == expected).double().mean():.0%}")
+
+# %% [markdown]
+# Far from it. Why? For one layer the equation is obviously right. But what leaves the first layer beyond the clip is
+# not zero: a layer makes *something* of zeros, its bias at least, and next to the clip its kernel already reaches into
+# real frames. The second layer of $f_\mathcal{E}$, however, finds clean zeros there, put there by its own padding. So
+# moving the zeros to the input is not enough. Something has to put them back before each convolution.
+#
+# That something may not know absolute positions, or $\hat f_\mathcal{E}$ would no longer be shift-equivariant. A flag
+# for each frame will do: "I am real". It travels with the frames, halves its length where they do, and each layer
+# first clears whatever is not flagged. Here it is, unit by unit.
+
+
+# %%
+def next_flags(real, kernel, stride):
+    """A frame of the output is real if its own stretch of the input was."""
+    front = (kernel - stride) - (kernel - stride) // 2
+    return real[front : len(real) - (kernel - stride) // 2][::stride]
+
+
+def clear(x, real):
+    return x * real[:, None, None]
+
+
+def convolve(layer, x, real):
+    return layer(clear(x, real)), next_flags(real, layer.kernel, layer.stride[0])
+
+
+def residual(block, x, real):
+    branch, inner = convolve(block.conv1, F.silu(block.norm1(x)), real)
+    branch, inner = convolve(block.conv2, F.silu(block.norm2(branch)), inner)
+    return x[:, :, 2:-2] + branch, inner
+
+
+# %%
+# NBVAL_CHECK_OUTPUT
+with torch.inference_mode():
+    x, real = pad_with_zero_frames(clip, *bare.config.margins)
+    x = bare.encoder.fold(x)
+    for unit, plan in zip(bare.encoder.units, bare.config.encoder_units, strict=True):
+        x, real = (residual if plan.kind == "residual" else convolve)(unit, x, real)
+    by_hand = bare.to_codes(F.silu(bare.encoder.norm(x)))
+    print("latent frames:", x.shape[2], "all real:", bool(real.all()))
+    print("equal to the padded encoder:", torch.allclose(by_hand, vanilla.latents(clip), atol=1e-4))
+    moved = MovedPadding(vanilla)  # the package's version
+    packaged = moved(*pad_with_zero_frames(clip, *moved.margins))
+    print("equal to the package's:", torch.equal(packaged, by_hand))
+
+# %% [markdown]
+# Equal. So Equation 2 holds once $\hat f_\mathcal{E}$ reads flags as well as frames (the [ledger](../book/ledger.md)
+# has a row for it), and flags that move with the frames leave it shift-equivariant. Let us check that, too: the same
+# clip, four frames later in a longer stretch of nothing.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+with torch.inference_mode():
+    before, after = moved.margins
+    later = moved(*pad_with_zero_frames(clip, before + 4, after))
+print("one latent frame more:", later.shape[2], "instead of", packaged.shape[2])
+print("the last four are those of before:", torch.allclose(later[:, :, 1:], packaged, atol=1e-4))
+
+# %% [markdown]
+# Now the argument. The sliding window asks the transformer to continue $\mathbf z^{(1:t-1)}$, the tokens of a clip
+# without its first latent frame, *as if they stood at the beginning*. By Equation 2 and shift-equivariance those
+# tokens come from
+#
+# $$[\mathbf 0^{N-d}\; \mathbf x^{(d:T-1)}\; \mathbf 0^{N+d}],$$
+#
+# that is: from an input whose clip begins with *real frames where the encoder always has zeros*, and ends with $d$
+# blank frames where real videos never have any. No training clip looks like this. The transformer is asked to go on
+# from a sentence in a language it has not seen.
+#
+# ## What the tokens know
+#
+# If tokens did not know where they stand, the four latent frames of training clips would all use the codebook in the
+# same way: clips are cut at random, so no moment of a video is more likely to come first than last. Here are the
+# histograms of all training tokens, position by position. We sort the codes by how often they occur at position 0. Will
+# the other three follow the same curve?
+
+# %%
+tokens = {padding: recipes.get(f"actions/tokens-{padding}").train for padding in tokenizers}
+figure, axes = viz.subplots(1, 2, height=2.6, sharey=True)
+for axis, (padding, data) in zip(axes, tokens.items(), strict=True):
+    histograms = [token_histogram(frame, data.index.codes) for frame in data.tokens.long().unbind(1)]
+    order = histograms[0].argsort(descending=True)[:64]
+    for position, histogram in enumerate(histograms):
+        axis.plot(100 * histogram[order], linewidth=1.2, label=f"position {position}")
+    axis.set(title=padding, xlabel="64 commonest codes of position 0", ylabel="% of tokens" if padding == "zeros" else "")
+axes[0].legend(fontsize="small")
+divergence = {padding: positions.position_divergence(data.tokens.long(), 512) for padding, data in tokens.items()}
+viz.show_figure(
+    figure,
+    number="3.3",
+    alt="How often the 64 commonest codes of latent position 0 occur at each of the four positions. Zeros: positions 1 and "
+    "2 do not follow the curve of position 0. Replicate: all four curves lie on top of each other.",
+    caption="The codebook in use, position by position. With zeros the middle of a clip speaks another dialect than its "
+    "ends; with copies all four positions speak the same.",
+)
+
+# %% [markdown]
+# One number for how different two histograms are is the *Jensen-Shannon divergence*: the entropy of their mixture minus
+# the mean of their entropies. It is 0 for equal histograms and $\log 2 = 0.69$ nats for disjoint ones. Even two halves
+# of the same data do not score 0, because counts are finite; that is the floor to compare with.
+
+# %%
+p, q = histograms[0], histograms[1]  # of replicate, by hand once
+mixture = (p + q) / 2
+entropy = lambda h: float(torch.special.entr(h).sum())  # noqa: E731
+print("by hand:", round(entropy(mixture) - (entropy(p) + entropy(q)) / 2, 6), " tatslib:", round(jensen_shannon(p, q), 6))
+for padding, table in divergence.items():
+    floor = positions.floor_divergence(tokens[padding].tokens.long(), 512)
+    print(f"{padding:10s} position 0 against 1, 2, 3: ", " ".join(f"{v:.4f}" for v in table[0, 1:]), f"  chance {floor:.4f}")
+
+# %% [markdown]
+# That was one pair of tokenizers. The study behind it was run for three seeds, and its protocol was written down before
+# the first of them:
+
+# %%
+stored = results.load("token-positions")
+print(stored.protocol, "\n")
+for padding in tokenizers:
+    print(f"{padding:10s} mean over positions {stored.text(f'{padding}/mean', 4)}   chance {stored.text(f'{padding}/chance', 4)}")
+print("\n" + stored.origin())
+for padding, table in divergence.items():
+    print(stored.check(f"{padding}/mean", float(table[0, 1:].mean()), digits=4))
+
+# %% [markdown]
+# ## What the transformer makes of it
+#
+# Tokens that know their place need not hurt. They hurt if somebody relies on them and then finds them in the wrong
+# place. This is what a sliding window does: after one slide, the latent frames that were made at positions 1, 2, 3 are
+# read at 0, 1, 2. After three slides *all* of them were made at the last position.
+#
+# We can measure what that costs without sampling a single token. Take real frames. Give the transformer the three
+# latent frames before a moment in two ways, *matched* (encoded as the beginning of a clip, as in training) and *slid*
+# (the same frames, encoded where a sliding window would have had them). How likely does it find the true next latent
+# frame? Nothing is left to chance here: the frames are the same and so is what has to be predicted.
+
+# %%
+transformers = {padding: recipes.get(f"actions/gpt-{padding}") for padding in tokenizers}
+gaps = {}
+for padding, transformer in transformers.items():
+    matched, slid = positions.prefix_losses(tokenizers[padding].model, transformer, clips=256)
+    gaps[padding] = (slid - matched).mean(1)
+    print(f"{padding:10s} matched {matched.mean():.3f} nats a token; slid once, twice, three times: ",
+          " ".join(f"{gap:+.3f}" for gap in gaps[padding]))
+
+# %%
+stored = results.load("slid-prefix")
+print(stored.protocol, "\n")
+for padding in tokenizers:
+    print(f"{padding:10s} gap {stored.text(f'{padding}/mean_gap', 3)} nats, matched loss {stored.text(f'{padding}/nll', 2)}")
+difference, half = stored.difference("zeros/mean_gap", "replicate/mean_gap")
+print(f"zeros - replicate, pairs of one seed: {difference:+.3f} ± {half:.3f} (95 % interval)")
+print(stored.origin())

@@ -1,0 +1,122 @@
+"""Studies: numbers are stored with their origin, read back, and compared with a live run."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tatslib.errors import UserError
+from tatslib.randomness import torch_generator
+from tatslib.recipes.padding_study import variants
+from tatslib.studies import drift, padding, positions, results
+from tatslib.studies.results import Results, Study
+from tatslib.training.presets import PRESETS
+from tests.test_equivariance import SMALL
+
+NUMBERS = {0: {"zeros": {"score": 0.40}}, 1: {"zeros": {"score": 0.50}}, 2: {"zeros": {"score": 0.45}}}
+STORED = Results(
+    "toy", "as it says", {"scale": "toy", "hardware": "h", "commit": "c", "date": "d", "command": "m"}, NUMBERS
+)
+
+
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("TATS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(results, "STORED", tmp_path / "stored")
+    (tmp_path / "stored").mkdir()
+    return tmp_path
+
+
+def test_a_study_is_run_once_a_seed_and_stored_with_its_origin(places: Path) -> None:
+    runs = []
+
+    def run(seed: int) -> dict:
+        runs.append(seed)
+        return {"value": seed + 1 / 3, "rows": [1, 2.000001234]}
+
+    study = Study("thirds", "add a   third", run)
+    results.collect(study, [0, 1])
+    path = results.collect(study, [0, 1, 2])
+    assert runs == [0, 1, 2]
+    loaded = results.load("thirds")
+    assert loaded.values("value") == [0.33333, 1.3333, 2.3333] and loaded.protocol == "add a third"
+    assert set(json.loads(path.read_text())["provenance"]) >= {"commit", "date", "scale", "hardware", "command"}
+    assert "seeds 0, 1, 2; toy scale" in loaded.origin()
+
+
+def test_a_new_protocol_is_run_anew(places: Path) -> None:
+    results.collect(Study("thirds", "", lambda seed: {"value": 1.0}), [0])
+    results.collect(Study("thirds", "", lambda seed: {"value": 2.0}, version=2), [0])
+    assert results.load("thirds").values("value") == [2.0]
+
+
+def test_what_is_not_there_is_named(places: Path) -> None:
+    with pytest.raises(UserError, match=r"no results thirds-gpu\.json"):
+        results.load("thirds", "gpu")
+    assert not results.exists("thirds", "gpu")
+    with pytest.raises(UserError, match=r"toy has no 'zeros/scor'.*perhaps you meant 'score'"):
+        STORED.values("zeros/scor")
+
+
+def test_without_a_repository_and_a_network_the_reader_gets_a_sentence(places, monkeypatch) -> None:
+    def no_network(address: str, timeout: float) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(results, "STORED", places / "nowhere")
+    monkeypatch.setattr(results, "urlopen", no_network)
+    with pytest.raises(UserError, match=r"drift\.json could not be fetched from https://raw\..*no route"):
+        results.load("drift")
+
+
+def test_a_live_value_is_compared_with_the_range_of_the_stored_ones() -> None:
+    assert STORED.check("zeros/score", 0.58).endswith("as stored")
+    assert STORED.check("zeros/score", 0.72).endswith("OUTSIDE what is stored")
+
+
+def test_means_spreads_and_paired_intervals_are_those_of_the_textbook() -> None:
+    assert STORED.text("zeros/score") == "0.45 ± 0.05"
+    shifted = {seed: {**n, "other": {"score": n["zeros"]["score"] - 0.1 * (1 + seed)}} for seed, n in NUMBERS.items()}
+    mean, half = Results("t", "", {}, shifted).difference("zeros/score", "other/score")
+    assert mean == pytest.approx(0.2) and half == pytest.approx(4.303 * 0.1 / 3**0.5)
+
+
+# ------------------------------------------------------------------------------------------------- the padding study
+def test_the_variants_differ_in_the_encoders_edges_in_time_only() -> None:
+    for config in variants(PRESETS["toy"].vqgan).values():
+        assert all(unit.padding.space == "replicate" for unit in config.encoder_units)
+        assert all(tuple(unit.padding) == ("replicate", "replicate") for unit in config.decoder_units)
+    modes = {n: [u.padding.time for u in c.encoder_units] for n, c in variants(PRESETS["toy"].vqgan).items()}
+    assert modes["released-zeros"] == ["zeros", "zeros", "replicate", "zeros", "replicate"]
+    assert modes["last-2"] == ["zeros", "zeros", "zeros", "valid", "valid"]
+    assert modes["first-1"] == ["valid", "zeros", "zeros", "zeros", "zeros"]
+    assert modes["real"] == ["valid"] * 5
+
+
+def test_real_frames_cost_more_arithmetic_and_memory_than_any_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = PRESETS["toy"].replace(vqgan=SMALL)
+    monkeypatch.setitem(padding.PRESETS, "toy", small)
+    costs = padding.costs(batch=1, rounds=1)
+    for quantity in ("gflop", "megabytes"):
+        cheap = {costs[name][quantity] for name in ("zeros", "replicate", "reflect", "circular")}
+        assert costs["real"][quantity] > max(cheap)
+    assert len({costs[name]["gflop"] for name in ("zeros", "replicate", "reflect", "circular")}) == 1
+
+
+def test_memory_for_the_backward_pass_counts_each_storage_once() -> None:
+    x = torch.ones(1000, requires_grad=True)
+    assert padding.saved_megabytes(lambda: (x * x).sum()) == pytest.approx(4000 / 1e6)
+
+
+# --------------------------------------------------------------------------------------------- positions, long videos
+def test_positions_that_use_the_same_codes_do_not_diverge() -> None:
+    frame = torch.randint(0, 8, (50, 1, 2, 2), generator=torch_generator(0, "test"))
+    table = positions.position_divergence(torch.cat([frame, frame, (frame + 4) % 8 // 4], dim=1), 8)
+    assert table[0, 1] == pytest.approx(0, abs=1e-12) and table[0, 2] > 0.1
+    assert torch.allclose(table, table.T)
+
+
+def test_the_summary_of_a_drift_takes_the_second_half_and_its_change_since_the_start() -> None:
+    numbers = {name: [1.0, 1.0, 2.0, 4.0] for name in drift.RULERS}
+    summary = drift.summary(numbers)
+    assert summary["nearest"] == 3.0 and summary["nearest_change"] == 2.0
