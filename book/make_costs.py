@@ -4,35 +4,30 @@
 it on an idle machine.
 """
 
-import datetime
 import json
 import os
-import subprocess
 import tempfile
 from pathlib import Path
+
+from build_ahead import TARGETS
 
 from tatslib import recipes
 from tatslib.recipes.build import RECORD
 from tatslib.recipes.planning import known_costs
 from tatslib.recipes.table import folder_of, in_order, table
-from tatslib.studies.results import hardware
+from tatslib.studies.results import provenance
 from tatslib.training.presets import current_scale
 
 ROOT = Path(__file__).resolve().parent.parent
 COSTS = ROOT / "tatslib" / "recipes" / "costs.json"
-TARGETS = (
-    *("actions/gpt-replicate", "actions/gpt-zeros", "actions/classifier", "sky/videos"),
-    *("actions/study-zeros", "actions/study-reflect", "actions/study-circular", "actions/study-replicate"),
-    *("actions/study-released-zeros", "sky/image-gpt-zeros", "sky/image-gpt-replicate"),
-)
 
 
 def measure() -> dict[str, dict[str, float]]:
-    """Seconds and megabytes of every artefact behind TARGETS, by name."""
+    """Seconds and megabytes of everything that the chapters load, by name."""
     scale = current_scale()
     everything = table(scale)
     costs = {}
-    for target in TARGETS:
+    for target in (*TARGETS, "sky/videos"):
         for name in in_order(everything, target):
             recipes.get(name)
             folder = folder_of(everything, name, scale)
@@ -47,14 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TATS_HOME"] = folder
         measured = measure()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    provenance = {
-        "hardware": hardware(),
-        "commit": commit.stdout.strip(),
-        "date": datetime.date.today().isoformat(),
-        "command": "make results",
-    }
-    costs = known_costs() | {current_scale(): {**provenance, "artefacts": measured}}
+    costs = known_costs() | {current_scale(): {**provenance("make results"), "artefacts": measured}}
     COSTS.write_text(json.dumps(costs, indent=2) + "\n")
 
 

@@ -28,6 +28,7 @@ from typing import Any
 
 import jupytext
 import nbformat
+from build_ahead import build_ahead
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
@@ -210,9 +211,12 @@ def main() -> None:
         os.environ.setdefault("TATS_HOME", str(home))
     with tempfile.TemporaryDirectory() as profile:  # a user's own IPython start-up files must not change a chapter
         os.environ["IPYTHONDIR"] = profile
+        todo = [t for t in texts if options.force or not is_stored(t, folder / f"{t.stem}.ipynb", options.in_place)]
+        if len(todo) > 1 and not options.in_place:  # an author measures what each chapter costs alone
+            build_ahead()
         for text in texts:
             target = folder / f"{text.stem}.ipynb"
-            if is_stored(text, target, options.in_place) and not options.force:
+            if text not in todo:
                 print(f"  {text.stem}  already run", flush=True)
             else:
                 run_chapter(text, target, options.timeout)

@@ -6,13 +6,15 @@
 # **The question.** Chapter 3 showed that tokens know where in a clip they stand. Can one number say how much they know,
 # so that we can compare cures?
 #
-# **What the paper says.** Appendix A.3 proposes such a number, the *equivariance score* (its Eq. 3), and finds: the more
-# padding is removed, the better; with all of it removed the score is 1, at a price; of the paddings that cost nothing,
-# replicate is the best, better than reflect and circular. It scores about 0.75 and is what TATS uses (Fig. 13).
+# **What the paper says.** Appendix A.3 proposes such a number, the *equivariance score* (its Eq. 3), and finds: the
+# more padding is removed, the better; with all of it removed the score is 1, at a price; of the paddings that cost
+# nothing, replicate is the best, better than reflect and circular. It scores about 0.75 and is what TATS uses (Fig.
+# 13).
 #
 # **What you will see.** The score in three lines; our Figure 13, trained and untrained, with seeds; an explorer that
-# shows what a padding is made of; which single layer does most of the damage; what each cure costs; two ways to fool the
-# score; what the option `--padding_type` of the released code really does; and the decoder, which nobody had asked.
+# shows what a padding is made of; which single layer does most of the damage; what each cure costs; two ways to fool
+# the score; what the option `--padding_type` of the released code really does; and the decoder, which nobody had
+# asked.
 
 # %%
 import sys
@@ -30,7 +32,6 @@ if "google.colab" in sys.modules:  # Colab starts without the package; its own t
 # %%
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from tatslib import recipes, viz
 from tatslib.metrics.equivariance import (
@@ -45,8 +46,7 @@ from tatslib.metrics.equivariance import (
 from tatslib.recipes.padding_study import variants
 from tatslib.studies import padding, results
 from tatslib.training.presets import PRESETS
-from tatslib.videos import to_uint8
-from tatslib.viz.padding_explorer import padding_pages
+from tatslib.viz.padding_explorer import padding_pages, stand_in
 
 print(recipes.plan("actions/study-zeros"))
 
@@ -59,11 +59,11 @@ print(recipes.plan("actions/study-zeros"))
 # $$\sum_{i=1}^{t} \sum_{j=0}^{h-1} \sum_{k=0}^{w-1} \frac{\mathbf 1\big([f_\mathcal{E}(\mathbf x_{0:T})]_{i,j,k},\;
 # [f_\mathcal{E}(\mathbf x_{d:T+d})]_{i-1,j,k}\big)}{t \times h \times w}.$$
 #
-# This is Equation 3 as printed, and it does not quite work. There are $t$ latent frames, numbered from 0, so the sum over
-# $i$ must end at $t-1$, and $t-1$ latent frames are compared, not $t$. Divided by $t \times h \times w$ a perfect encoder
-# of four latent frames would score $3/4$. The paper says that it scores 1, so the intended divisor is the number of
-# tokens compared. (Is it a coincidence that replicate scores "about 0.75"? We cannot know. In our own runs below
-# everything is divided by what is compared.)
+# This is Equation 3 as printed, and it does not quite work. There are $t$ latent frames, numbered from 0, so the sum
+# over $i$ must end at $t-1$, and $t-1$ latent frames are compared, not $t$. Divided by $t \times h \times w$ a
+# perfect encoder of four latent frames would score $3/4$. The paper says that it scores 1, so the intended divisor is
+# the number of tokens compared. (Is it a coincidence that replicate scores "about 0.75"? We cannot know. In our own
+# runs below everything is divided by what is compared.)
 
 
 # %%
@@ -77,23 +77,63 @@ def score_by_hand(first, second):
 # NBVAL_CHECK_OUTPUT
 first = torch.arange(8).view(1, 4, 1, 2)  # tokens 0..7 of a clip: four latent frames of two tokens
 second = torch.tensor([2, 3, 4, 9, 6, 9, 8, 9]).view(1, 4, 1, 2)  # the next clip: two of six tokens have changed
-print("by hand", round(score_by_hand(first, second).item(), 3), " tatslib", round(equivariance_score(first, second).item(), 3))
+print(
+    "by hand",
+    round(score_by_hand(first, second).item(), 3),
+    " tatslib",
+    round(equivariance_score(first, second).item(), 3),
+)
 
 # %% [markdown]
+# Why a shift by exactly $d$ frames? Because the encoder walks through a clip in steps of $d$: moved by one latent
+# frame, the same frames fall into the same groups of four, and a convolution has no reason to answer differently. And
+# why is it a *hard* test? The two clips put the same frames at opposite ends. What stands at the very end of the
+# first stands one step before the end of the second, and what stands at the very beginning of the second was inside
+# the first. Every compared token changes its distance to both edges; that is the extreme case, and the paper means it
+# so.
+#
+# The score is also a *blunt* test. It asks whether the nearest code stayed the same, not how far the vector moved. A
+# vector in the middle of its cell may be pushed a long way without changing its token; one near a border flips at a
+# touch. So a score of 0.7 does not mean that 30 % of the picture is lost. Exercise 3 looks at what the changed tokens
+# changed to.
+#
 # ## Four paddings and real frames
 #
 # What could stand beyond the last frame? The paper's Figure 4 draws the candidates. *Zeros*: nothing. *Replicate*: the
 # last frame, frozen. *Reflect*: the video, played backwards. *Circular*: its other end. And *real* frames, which need
-# no assumption at all, only a longer clip.
-#
-# Rank them before you go on. Reflected frames move like real ones, if in reverse; frozen frames do not move at all. Which
-# is nearer to the truth four frames on? And is a whole wrong picture (circular) better than none?
-#
-# We train one tokenizer for each. Everything but the encoder's edges *in time* is the same: data, seed, number of steps,
-# the decoder, and the edges in space, so that no difference can come from there.
+# no assumption at all, only a longer clip. Here is the same for a clip of ours.
 
 # %%
 videos = recipes.get("actions/videos")
+films, labels = videos.dataset("test", length=32, resolution=24).clips(0, 64)
+film = films[int(torch.where(labels == 0)[0][0])].numpy()  # a bouncing ball: 8 frames, the clip of 16, 8 frames
+clip, nothing = film[8:24], np.full_like(film[0], 128)  # zero, in a range from -0.5 to 0.5, is a middle grey
+strips = {"real": film}
+for name in ("zeros", "reflect", "circular", "replicate"):
+    places = [stand_in(name, k, 16) for k in range(-8, 24)]
+    strips[name] = np.stack([nothing if k is None else clip[k] for k in places])
+viz.show_pictures(
+    {
+        name: np.concatenate([np.pad(f, ((1, 1), (1, 1), (0, 0))) for f in strip[::2]], axis=1)
+        for name, strip in strips.items()
+    },
+    number="4.1",
+    alt="Five strips of 16 frames of a bouncing ball. The middle eight are the clip and the same in all. Beyond it: "
+    "the ball as it really moved; grey; the ball moving backwards; frames from the other end; the ball frozen.",
+    caption="Every second frame; the clip is the middle half of each strip. Beyond it stands what each padding "
+    "assumes. Compare the first frames to the right of the clip with the real ones.",
+    columns=1,
+    zoom=2,
+)
+
+# %% [markdown]
+# Rank them before you go on. Reflected frames move like real ones, if in reverse; frozen frames do not move at all.
+# Which is nearer to the truth four frames on? And is a whole wrong picture (circular) better than none?
+#
+# We train one tokenizer for each. Everything but the encoder's edges *in time* is the same: data, seed, number of
+# steps, the decoder, and the edges in space, so that no difference can come from there.
+
+# %%
 NAMES = ("zeros", "reflect", "circular", "replicate")
 trained = {name: recipes.get(f"actions/study-{name}").model for name in NAMES}
 trained["real"] = real_frames_twin(trained["replicate"])  # these weights, with real frames in place of copies
@@ -104,8 +144,10 @@ stored = results.load("equivariance-trained")
 print("                live, one seed                             stored, three seeds    the paper")
 for name, row in scores.items():
     paper = {"replicate": "about 0.75", "real": "1"}.get(name, "")
-    print(f"{name:10s} {row['score']:.2f} ± {row['over_clips']:.2f} over clips, {row['used_codes']} codes used"
-          f"   {stored.text(f'{name}/score'):>18s}       {paper}")
+    print(
+        f"{name:10s} {row['score']:.2f} ± {row['over_clips']:.2f} over clips, {row['used_codes']} codes used"
+        f"   {stored.text(f'{name}/score'):>18s}       {paper}"
+    )
 
 # %%
 figure, axes = viz.subplots(height=2.8)
@@ -120,10 +162,11 @@ axes.set(xticks=range(len(scores)), xticklabels=scores, ylabel="equivariance sco
 axes.legend(fontsize="small", loc="upper left")
 viz.show_figure(
     figure,
-    number="4.1",
-    alt="Mean equivariance score over three seeds: " + ", ".join(f"{n} {m:.2f}" for n, m in zip(scores, means, strict=True)),
-    caption="Which padding keeps tokens from knowing their place? Trained tokenizers of the toy world, three stored seeds "
-    "and this run. Compare the distance between dots with the distance between bars.",
+    number="4.2",
+    alt="Mean equivariance score over three seeds: "
+    + ", ".join(f"{n} {m:.2f}" for n, m in zip(scores, means, strict=True)),
+    caption="Which padding keeps tokens from knowing their place? Trained tokenizers of the toy world, three stored "
+    "seeds and this run. Compare the distance between dots with the distance between bars.",
 )
 
 # %%
@@ -140,8 +183,8 @@ for name in scores:
 #
 # ## What a padding is made of
 #
-# Pick a padding, a unit of the encoder and a position. The strip shows which frame stands where, the yellow bar what the
-# feature there sees, and the last line how far it is from the feature that real frames would have made.
+# Pick a padding, a unit of the encoder and a position. The strip shows which frame stands where, the yellow bar what
+# the feature there sees, and the last line how far it is from the feature that real frames would have made.
 
 # %%
 before, after = trained["real"].config.margins
@@ -149,20 +192,20 @@ longer = padding.held_out(videos, before + 16 + after, clips=64)
 corruption = {name: corruption_by_depth(trained[name], longer) for name in NAMES}
 viz.show_flipbook(
     padding_pages(trained["zeros"].config, corruption),
-    number="4.2",
+    number="4.3",
     slider=("padding", "unit", "position"),
     zoom=1,
-    alt="A strip of frames, with the clip's sixteen framed and the padding around it. A bar marks what one feature sees. "
-    f"After the last unit a feature at the first position sees 36 frames; it is off by {corruption['zeros'][-1][0]:.0%} "
-    f"with zeros and {corruption['replicate'][-1][0]:.0%} with replicate.",
-    caption="The padding explorer. Go to unit 5, the end of the encoder, and move the position: how much of a token lies "
-    "beyond the clip hardly changes. Then change the padding: how wrong it is does.",
+    alt="A strip of frames, with the clip's sixteen framed and the padding around it. A bar marks what one feature "
+    f"sees. After the last unit a feature at the first position sees 36 frames; it is off by "
+    f"{corruption['zeros'][-1][0]:.0%} with zeros and {corruption['replicate'][-1][0]:.0%} with replicate.",
+    caption="The padding explorer. Go to unit 5, the end of the encoder, and move the position: how much of a token "
+    "lies beyond the clip hardly changes. Then change the padding: how wrong it is does.",
 )
 
 # %% [markdown]
-# This is the reason why a cheap cure can work at all. How *much* of a token is padding follows from the architecture and
-# is the same for all four. What matters is how *wrong* the padding is, and a frozen frame is wrong about little: the
-# background stands still in either case.
+# This is the reason why a cheap cure can work at all. How *much* of a token is padding follows from the architecture
+# and is the same for all four. What matters is how *wrong* the padding is, and a frozen frame is wrong about little:
+# the background stands still in either case.
 #
 # ## Untrained encoders know it already
 #
@@ -186,15 +229,15 @@ for name, row in untrained.items():
 
 # %% [markdown]
 # Zeros come last without any training, so their damage is not something a network learns. It is there from the start.
-# More residual blocks a level mean more padded convolutions and lower scores. Among the other three an untrained encoder
-# has no clear favourite; read the spread before you rank them. Training separates them, because features come to mean
-# something, and a frozen frame preserves the meaning better.
+# More residual blocks a level mean more padded convolutions and lower scores. Among the other three an untrained
+# encoder has no clear favourite; read the spread before you rank them. Training separates them, because features come
+# to mean something, and a frozen frame preserves the meaning better.
 #
 # ## Without padding, layer by layer
 #
-# Real frames are exact and dear. Is there something in between? The paper's *Padding-Less* family leaves out the padding
-# of some units only, so that fewer extra frames are needed. From which end would you begin, if you could afford just one
-# unit: where the pixels come in, or where the tokens go out?
+# Real frames are exact and dear. Is there something in between? The paper's *Padding-Less* family leaves out the
+# padding of some units only, so that fewer extra frames are needed. From which end would you begin, if you could
+# afford just one unit: where the pixels come in, or where the tokens go out?
 
 # %%
 units = len(config.encoder_units)
@@ -211,9 +254,9 @@ axes[1].legend()
 gain = stored.mean("last-1/score") - stored.mean("zeros/score")
 viz.show_figure(
     figure,
-    number="4.3",
-    alt=f"Score against the number of units without padding. Trained, the last unit alone adds {gain:.2f}; the first unit "
-    f"alone adds {stored.mean('first-1/score') - stored.mean('zeros/score'):.2f}. Both curves end at 1.",
+    number="4.4",
+    alt=f"Score against the number of units without padding. Trained, the last unit alone adds {gain:.2f}; the first "
+    f"unit alone adds {stored.mean('first-1/score') - stored.mean('zeros/score'):.2f}. Both curves end at 1.",
     caption="The padding-less family, counted from the input side (first) and from the output side (last). The band is "
     "the range over seeds. Which of the five units does the damage?",
 )
@@ -222,6 +265,10 @@ viz.show_figure(
 # The last residual block does. Its two convolutions work on four latent frames, so each of its padded zeros stands for
 # four frames of video, and nothing comes after it to average them away. The first convolution also pads, but its zeros
 # stand for one frame and are diluted by everything that follows.
+#
+# Look also at the shape of the curve that begins at the input. It stays low until nearly everything is removed, since
+# the last block, still padded, spoils what all the cleaned units before it have kept clean. A chain of convolutions
+# is as time-agnostic as its *last* padded link, not as its average one.
 #
 # This is worth a moment of thought if you build such models. You need not replace every padding. If you replace one,
 # replace the one nearest to the tokens.
@@ -233,13 +280,15 @@ viz.show_figure(
 
 # %%
 costs = results.load("padding-costs")
-print(f"{'':12s}{'extra frames':>13s}{'GFLOP':>9s}{'kept for backward':>20s}{'time of a step':>17s}{'score, trained':>17s}")
+print(f"{'':12s}{'extra frames':>13s}{'GFLOP':>9s}{'for backward':>20s}{'time of a step':>17s}{'score, trained':>17s}")
 for name in (*NAMES, "first-2", "first-4", "last-1", "last-2", "last-4", "real"):
     row = {key: costs.mean(f"{name}/{key}") for key in ("gflop", "megabytes", "milliseconds")}
     base = costs.mean("zeros/milliseconds")
     extra = sum(variants(config)[name].margins)
-    print(f"{name:12s}{extra:13d}{row['gflop']:9.1f}{row['megabytes']:17.0f} MB{row['milliseconds'] / base:15.2f} x"
-          f"{stored.text(f'{name}/score'):>17s}")
+    print(
+        f"{name:12s}{extra:13d}{row['gflop']:9.1f}{row['megabytes']:17.0f} MB{row['milliseconds'] / base:15.2f} x"
+        f"{stored.text(f'{name}/score'):>17s}"
+    )
 print("\n" + costs.origin())
 
 # %%
@@ -255,23 +304,24 @@ axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
 ratio = costs.mean("real/gflop") / costs.mean("replicate/gflop")
 viz.show_figure(
     figure,
-    number="4.4",
-    alt=f"Score against cost. The four paddings cost the same; replicate scores {stored.mean('replicate/score'):.2f}. Real "
-    f"frames score 1 at {ratio:.2f} times the arithmetic. The padding-less curves lie between.",
-    caption="Our Figure 13: what each strategy costs and what it achieves. The paper chose replicate, all the way to the left. "
-    "Which point would you choose, and for which model?",
+    number="4.5",
+    alt=f"Score against cost. The four paddings cost the same; replicate scores "
+    f"{stored.mean('replicate/score'):.2f}. Real frames score 1 at {ratio:.2f} times the arithmetic. The padding-less "
+    "curves lie between.",
+    caption="Our Figure 13: what each strategy costs and what it achieves. The paper chose replicate, all the way to "
+    "the left. Which point would you choose, and for which model?",
 )
 
 # %% [markdown]
-# The paper's encoder has one level more and sees 64 frames instead of 36. There the bill is larger: 48 extra frames for
-# 16, and every video shorter than 64 frames drops out of the data set, as Section 2.2 notes. Replicate costs nothing. On
-# the other hand, `last-1` is worth a look whenever a clip can be had a little longer.
+# The paper's encoder has one level more and sees 64 frames instead of 36. There the bill is larger: 48 extra frames
+# for 16, and every video shorter than 64 frames drops out of the data set, as Section 2.2 notes. Replicate costs
+# nothing. On the other hand, `last-1` is worth a look whenever a clip can be had a little longer.
 #
 # ## Two ways to fool the score
 #
-# **Use few codes.** A tokenizer that gives every patch the same token scores a perfect 1. Less extremely: any codebook in
-# which fewer codes are used makes it likelier that a disturbed token stays what it was. Watch the score of one and the
-# same encoder as we take codes away from it:
+# **Use few codes.** A tokenizer that gives every patch the same token scores a perfect 1. Less extremely: any
+# codebook in which fewer codes are used makes it likelier that a disturbed token stays what it was. Watch the score
+# of one and the same encoder as we take codes away from it:
 
 # %%
 model = trained["zeros"]
@@ -292,37 +342,45 @@ model.codebook.embeddings = everything
 #
 # ## What `--padding_type` of the released code does
 #
-# The authors' repository has an option to choose the padding, and one would think that Fig. 13 can be made with it. Read
-# closely, it reaches the first convolution and the strided ones. Residual blocks always replicate, and so does the
-# decoder. We just found the last residual block to be the one that matters. So what does `--padding_type constant` give?
+# The authors' repository has an option to choose the padding, and one would think that Fig. 13 can be made with it.
+# Read closely, it reaches the first convolution and the strided ones. Residual blocks always replicate, and so does
+# the decoder. We just found the last residual block to be the one that matters. So what does `--padding_type
+# constant` give?
 
 # %%
-released = padding.score(recipes.get("actions/study-released-zeros").model, videos)
-print(f"{'zeros everywhere in the encoder':48s} {stored.text('zeros/score')}   (this run {scores['zeros']['score']:.2f})")
-print(f"{'as released: zeros, but residual blocks replicate':48s} {stored.text('released-zeros/score')}   (this run {released['score']:.2f})")
-print(f"{'replicate':48s} {stored.text('replicate/score')}   (this run {scores['replicate']['score']:.2f})")
+scores["released-zeros"] = padding.score(recipes.get("actions/study-released-zeros").model, videos)
+rows = {
+    "zeros": "zeros everywhere in the encoder",
+    "released-zeros": "as released: zeros, but residual blocks replicate",
+    "replicate": "replicate",
+}
+for name, words in rows.items():
+    print(f"{words:52s}{stored.text(f'{name}/score')}   this run {scores[name]['score']:.2f}")
 difference, half = stored.difference("released-zeros/score", "zeros/score")
 print(f"released - zeros, pairs of one seed: {difference:+.2f} ± {half:.2f} (95 % interval)")
-print(stored.check("released-zeros/score", released["score"]))
+print(stored.check("released-zeros/score", scores["released-zeros"]["score"]))
 
 # %% [markdown]
-# A "zero-padding" model trained with the released code is therefore not the vanilla model of the paper. Whoever compares
-# it with the default underestimates what replicate padding does. The [ledger](../book/ledger.md) has the row.
+# A "zero-padding" model trained with the released code is therefore not the vanilla model of the paper. Whoever
+# compares it with the default underestimates what replicate padding does. The [ledger](../book/ledger.md) has the
+# row.
 #
 # ## The decoder pads as well
 #
-# Users of the released code asked the authors why the same latent frame decodes differently inside another window. Here
-# is why: the decoder, too, finds nothing beyond its last latent frame and makes something up. Eq. 3 looks at the encoder
-# only, so let us do the same experiment on the other side: decode latent frames 0 to 3, and 1 to 4, and compare the
-# twelve frames that both show.
+# Users of the released code asked the authors why the same latent frame decodes differently inside another window.
+# Here is why: the decoder, too, finds nothing beyond its last latent frame and makes something up. Eq. 3 looks at the
+# encoder only, so let us do the same experiment on the other side: decode latent frames 0 to 3, and 1 to 4, and
+# compare the twelve frames that both show.
 
 # %%
 tokens = encode_pairs(trained["replicate"], padding.held_out(videos, 20)).tokens  # something to decode, 4 latent frames
 five = torch.cat([tokens, tokens[:, -1:]], dim=1)
 windows = results.load("decoder-windows")
 for name in ("zeros", "replicate"):
-    print(f"decoder with {name:10s} frames differ by {windows.text(f'{name}/grey_levels', 1)} grey levels (RMS), "
-          f"{100 * windows.mean(f'{name}/same_pixels'):.0f} % of the values are equal")
+    print(
+        f"decoder with {name:10s} frames differ by {windows.text(f'{name}/grey_levels', 1)} grey levels (RMS), "
+        f"{100 * windows.mean(f'{name}/same_pixels'):.0f} % of the values are equal"
+    )
 live = decoder_difference(trained["replicate"], five)
 print(f"\nthis run, replicate, an unlikely fifth latent frame: {live.by_frame.square().mean().sqrt():.1f} grey levels")
 print(windows.protocol, "\n" + windows.origin())
@@ -338,17 +396,33 @@ axes.legend()
 ends = {name: np.array(windows.values(f"{name}/by_frame")).mean(0)[[0, 5, -1]] for name in ("zeros", "replicate")}
 viz.show_figure(
     figure,
-    number="4.5",
-    alt="Difference between two decodings of the same tokens, by frame. At the first, a middle and the last shared frame: "
-    + "; ".join(f"{name} " + ", ".join(f"{v:.1f}" for v in values) for name, values in ends.items()) + " grey levels.",
-    caption="The same latent frames, decoded inside two windows. Frame 4 is the first of the second window, frame 15 the "
-    "last of the first one: there the decoder had padding beside it in one of the two.",
+    number="4.6",
+    alt="Difference between two decodings of the same tokens, by frame. At the first, a middle and the last shared "
+    "frame: "
+    + "; ".join(f"{name} " + ", ".join(f"{v:.1f}" for v in values) for name, values in ends.items())
+    + " grey levels.",
+    caption="The same latent frames, decoded inside two windows. Frame 4 is the first of the second window, frame 15 "
+    "the last of the first one: there the decoder had padding beside it in one of the two.",
 )
 
 # %% [markdown]
-# So a long video is best decoded in one go, as Chapter 0 did, or in windows that overlap by what the decoder sees. Decoded
-# in pieces laid end to end, a seam stands at each joint; with zeros it is worse.
+# The paper does not discuss this side, because its decoder always replicates and a whole video is decoded at once.
+# But it is the other half of what a sliding window does: the transformer draws tokens that belong at the end of a
+# clip, and the decoder finds them in the middle of a long video. With zeros, tokens of the end and tokens of the
+# middle are different dialects, as Chapter 3 showed, and the decoder was taught each in its place.
 #
+# So a long video is best decoded in one go, as Chapter 0 did, or in windows that overlap by what the decoder sees.
+# Decoded in pieces laid end to end, a seam stands at each joint; with zeros it is worse.
+#
+# ## At a larger scale
+#
+# Is this a matter of 24 pixels and a minute of training? The same study has a recipe for one data-centre GPU: 64 by 64
+# pixels, wider networks, a trembling camera and textured backgrounds, so that a frozen frame is less often right.
+
+# %%
+print(results.by_scale("equivariance-trained", [f"{name}/score" for name in (*NAMES, "real")]))
+
+# %% [markdown]
 # ## Pitfalls
 #
 # - **A score without the number of used codes** says little; see above.
@@ -368,14 +442,17 @@ viz.show_figure(
 
 # %% tags=["hide-cell"]
 for name, row in scores.items():
-    print(f"{name:10s}", " ".join(f"position {k} against {k - 1}: {value:.2f}" for k, value in enumerate(row["by_position"], 1)))
+    print(
+        f"{name:10s}",
+        " ".join(f"position {k} against {k - 1}: {value:.2f}" for k, value in enumerate(row["by_position"], 1)),
+    )
 
 # %% [markdown]
-# The middle comparison pits position 2 against position 1, both inside; the outer two pit an inner position against one at
-# an edge. None is safe.
+# The middle comparison pits position 2 against position 1, both inside; the outer two pit an inner position against
+# one at an edge. None is safe.
 #
-# **2. Still videos.** Sort the clips by how much moves in them (mean absolute difference of neighbouring frames). What do
-# zeros and replicate score on the stillest and on the liveliest quarter?
+# **2. Still videos.** Sort the clips by how much moves in them (mean absolute difference of neighbouring frames).
+# What do zeros and replicate score on the stillest and on the liveliest quarter?
 
 # %% tags=["hide-cell"]
 clips = padding.held_out(videos, 20)
@@ -387,8 +464,8 @@ for name in ("zeros", "replicate"):
     print(f"{name:10s} stillest quarter {still:.2f}, liveliest quarter {lively:.2f}")
 
 # %% [markdown]
-# **3. Near misses.** When a token changes, is the new code vector close to the old one? Compare the distance between old
-# and new code with the distance between two codes drawn at random.
+# **3. Near misses.** When a token changes, is the new code vector close to the old one? Compare the distance between
+# old and new code with the distance between two codes drawn at random.
 
 # %% tags=["hide-cell"]
 for name in ("zeros", "replicate"):
@@ -405,9 +482,9 @@ for name in ("zeros", "replicate"):
 # ## Summary
 #
 # The share of tokens that survive a shift by one latent frame says how much an encoder knows about time, provided it
-# stands beside the number of codes in use and the clips are lively. **Can one number compare the cures?** It can: zeros
-# come last everywhere, real frames reach 1 at a price, copies of the last frame come nearest to them for nothing, and the
-# unit nearest to the tokens does most of the damage.
+# stands beside the number of codes in use and the clips are lively. **Can one number compare the cures?** It can:
+# zeros come last everywhere, real frames reach 1 at a price, copies of the last frame come nearest to them for
+# nothing, and the unit nearest to the tokens does most of the damage.
 #
 # What remains open is whether a better score makes better long videos. That is what
 # [Chapter 7](07_past_the_training_length.ipynb) tests.

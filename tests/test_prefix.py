@@ -26,10 +26,21 @@ def test_without_padding_the_slid_prefix_is_the_matched_one() -> None:
     for padding in ("valid", "zeros"):
         vqgan = encoder(padding=padding)
         frames = video(16 + sum(vqgan.config.margins) + 12, batch=2)
-        matched, slid = slid_prefix_losses(vqgan, gpt, frames, condition)
-        assert matched.shape == slid.shape == (3, 2)
-        gaps[padding] = (slid - matched).abs().max().item()
+        losses = slid_prefix_losses(vqgan, gpt, frames, condition)
+        assert {name: rows.shape for name, rows in losses.items()} == dict.fromkeys(
+            ("matched", "blind", "slid"), (3, 2)
+        )
+        gaps[padding] = (losses["slid"] - losses["matched"]).abs().max().item()
     assert gaps["valid"] == 0 and gaps["zeros"] > 0
+
+
+def test_where_the_future_stands_still_anyway_the_blind_prefix_is_the_matched_one() -> None:
+    gpt = GPT(GPTConfig(codes=48, latent_shape=(4, 4, 4), layers=1, heads=2, width=16)).eval()
+    still = video(1, batch=2).repeat(1, 1, 28, 1, 1)
+    losses = slid_prefix_losses(encoder(), gpt, still, torch.zeros(2, 1, dtype=torch.int64))
+    assert torch.equal(losses["blind"], losses["matched"])
+    moving = slid_prefix_losses(encoder(), gpt, video(28, batch=2), torch.zeros(2, 1, dtype=torch.int64))
+    assert not torch.equal(moving["blind"], moving["matched"])
 
 
 def test_token_losses_average_to_the_loss() -> None:

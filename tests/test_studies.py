@@ -69,6 +69,16 @@ def test_without_a_repository_and_a_network_the_reader_gets_a_sentence(places, m
         results.load("drift")
 
 
+def test_scales_stand_side_by_side_and_a_missing_one_is_said_to_be_missing(places, monkeypatch) -> None:
+    study = Study("thirds", "", lambda seed: {"value": float(seed)})
+    results.collect(study, [0, 1, 2])
+    assert "not measured yet" in results.by_scale("thirds", ["value"])
+    monkeypatch.setenv("TATS_SCALE", "gpu")
+    results.collect(study, [1, 2, 3])
+    table = results.by_scale("thirds", ["value"], 1)
+    assert "1.0 ± 1.0           2.0 ± 1.0" in table and "not measured" not in table
+
+
 def test_a_live_value_is_compared_with_the_range_of_the_stored_ones() -> None:
     assert STORED.check("zeros/score", 0.58).endswith("as stored")
     assert STORED.check("zeros/score", 0.72).endswith("OUTSIDE what is stored")

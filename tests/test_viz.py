@@ -1,12 +1,20 @@
+import base64
+import io
 import json
 import re
 from html import unescape
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
 
 from tatslib.errors import UserError
+from tatslib.training.presets import PRESETS
 from tatslib.viz import show_figure, show_flipbook, show_pictures, show_videos, subplots
+from tatslib.viz.markup import png_uri
+from tatslib.viz.padding_explorer import padding_pages, stand_in
 
 ALT = "a grey square that brightens from left to right"
 
@@ -180,3 +188,26 @@ def test_a_figure_needs_a_description(shown):
 def test_there_must_be_a_video_to_show(shown):
     with pytest.raises(UserError, match=r"figure 1\.1 has no video"):
         show_videos({}, number="1.1", alt=ALT, caption="")
+
+
+def test_what_stands_beyond_a_clip_is_what_torch_puts_there() -> None:
+    clip = torch.arange(5.0).view(1, 1, 5)
+    for padding in ("replicate", "reflect", "circular"):
+        ours = [stand_in(padding, frame, 5) for frame in range(-4, 9)]
+        assert ours == F.pad(clip, (4, 4), mode=padding).flatten().tolist()
+    assert [stand_in("zeros", frame, 5) for frame in (-1, 0, 4, 5)] == [None, 0, 4, None]
+
+
+def test_the_padding_explorer_has_a_page_for_every_padding_unit_and_position() -> None:
+    config = PRESETS["toy"].vqgan
+    rows = [torch.full((frames,), 0.25, dtype=torch.float64) for frames in (16, 8, 8, 4, 4)]
+    pages = padding_pages(config, {"zeros": rows, "replicate": rows})
+    assert len(pages) == 2 * 5 * 4
+    assert {page.shape for page in pages.values()} == {(112, 480, 3)}
+    assert max(len(png_uri(page)) for page in pages.values()) < 5000
+
+
+def test_pictures_of_few_colours_keep_every_pixel_in_fewer_bytes() -> None:
+    picture = np.random.default_rng(0).integers(0, 5, (20, 30, 3)).astype(np.uint8) * 50
+    stored = np.asarray(Image.open(io.BytesIO(base64.b64decode(png_uri(picture).partition(",")[2]))).convert("RGB"))
+    assert np.array_equal(stored, picture)

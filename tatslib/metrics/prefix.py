@@ -5,10 +5,15 @@ tokens know their position, it has never seen such a prefix. Real videos show ho
 is predicted once after the prefix that training would have shown, once after the prefix that sliding gives, made from
 the same real frames.
 
+Two things differ between these prefixes. The slid one was made for other positions. And the matched one has seen the
+future: an encoder looks ahead, and its clip held the frames that are to be predicted. A third prefix tells the two
+apart. It stands where training would have it, but in its clip the frames to be predicted are replaced by a frozen one.
+
 Letters: B batch, C channels, T H W frames, t h w latent grid, d temporal compression.
 """
 
 import torch
+from einops import repeat
 from torch import Tensor
 
 from tatslib.errors import UserError
@@ -17,8 +22,8 @@ from tatslib.vqgan.vqgan import VQGAN
 
 
 @torch.inference_mode()
-def slid_prefix_losses(vqgan: VQGAN, gpt: GPT, videos: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood of the true next latent frame, after the matched and after the slid prefix.
+def slid_prefix_losses(vqgan: VQGAN, gpt: GPT, videos: Tensor, condition: Tensor) -> dict[str, Tensor]:
+    """Negative log-likelihood of the true next latent frame, after three prefixes made from the same real frames.
 
     Args:
         vqgan: in evaluation mode.
@@ -27,8 +32,9 @@ def slid_prefix_losses(vqgan: VQGAN, gpt: GPT, videos: Tensor, condition: Tensor
         condition: int64 (B, n_c).
 
     Returns:
-        (matched, slid): float32 (t - 1, B) each, nats a token; row s - 1 is for a window that has slid s times, so in
-        the last row every latent frame of the prefix was made at the end of its clip, as in a long video.
+        "matched", "blind" and "slid": float32 (t - 1, B) each, nats a token. Row s - 1 is for a window that has slid s
+        times, so in the last row every latent frame of the slid prefix was made at the end of its clip, as in a long
+        video.
 
     Raises:
         UserError: for another number of frames.
@@ -40,10 +46,28 @@ def slid_prefix_losses(vqgan: VQGAN, gpt: GPT, videos: Tensor, condition: Tensor
             f"{videos.shape[2]} frames were given; {slides} slides of the window take {clip + slides * step}."
         )
     videos, condition = (x.to(next(vqgan.parameters()).device) for x in (videos, condition))
-    clips = [vqgan.encode(videos[:, :, k * step : k * step + clip]) for k in range(slides + 1)]  # (B, t, h, w) each
-    rows = [(clips[s], torch.cat([slid_prefix(clips, s), clips[s][:, -1:]], dim=1)) for s in range(1, slides + 1)]
-    matched, slid = zip(*rows, strict=True)
-    return _last_frame_losses(gpt, condition, matched), _last_frame_losses(gpt, condition, slid)
+    parts = [videos[:, :, k * step : k * step + clip] for k in range(slides + 1)]
+    clips = [vqgan.encode(part) for part in parts]  # (B, t, h, w) each
+    after = vqgan.config.margins[1]
+    windows = {
+        "matched": clips[1:],
+        "blind": [
+            with_last_frame(vqgan.encode(frozen(parts[s], step + after)), clips[s]) for s in range(1, slides + 1)
+        ],
+        "slid": [with_last_frame(slid_prefix(clips, s), clips[s]) for s in range(1, slides + 1)],
+    }
+    return {name: _last_frame_losses(gpt, condition, tokens) for name, tokens in windows.items()}
+
+
+def frozen(video: Tensor, frames: int) -> Tensor:
+    """The same (B, C, T, H, W) with the last `frames` replaced by copies of the one before."""
+    still = repeat(video[:, :, -frames - 1], "b c h w -> b c t h w", t=frames)
+    return torch.cat([video[:, :, :-frames], still], dim=2)
+
+
+def with_last_frame(prefix: Tensor, clip: Tensor) -> Tensor:
+    """The first t - 1 latent frames of `prefix`, then the last of `clip`: int64 (B, t, h, w)."""
+    return torch.cat([prefix[:, : clip.shape[1] - 1], clip[:, -1:]], dim=1)
 
 
 def slid_prefix(clips: list[Tensor], slides: int) -> Tensor:
@@ -64,6 +88,6 @@ def slid_prefix(clips: list[Tensor], slides: int) -> Tensor:
     return torch.stack(frames, dim=1)
 
 
-def _last_frame_losses(gpt: GPT, condition: Tensor, windows: tuple[Tensor, ...]) -> Tensor:
+def _last_frame_losses(gpt: GPT, condition: Tensor, windows: list[Tensor]) -> Tensor:
     """Mean loss over the tokens of the last latent frame, (windows, B)."""
     return torch.stack([gpt.token_losses(condition, tokens)[:, -1].mean(dim=(1, 2)) for tokens in windows]).cpu()

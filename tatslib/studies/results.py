@@ -121,6 +121,18 @@ def exists(name: str, scale: Scale) -> bool:
     return (STORED / file_name(name, scale)).is_file()
 
 
+def by_scale(name: str, keys: Sequence[str], digits: int = 2) -> str:
+    """Toy and gpu scale side by side, one line a key; where there are no gpu results, a sentence that says so."""
+    scales: list[Scale] = ["toy", *(["gpu"] if exists(name, "gpu") else [])]  # type: ignore[list-item]
+    found = {scale: load(name, scale) for scale in scales}
+    lines = [f"{'':32s}" + "".join(f"{scale:>20s}" for scale in found)]
+    lines += [f"{key:32s}" + "".join(f"{r.text(key, digits):>20s}" for r in found.values()) for key in keys]
+    lines += [f"{scale}: {r.origin()}" for scale, r in found.items()]
+    if "gpu" not in found:
+        lines.append("gpu scale: not measured yet. `make gpu` on a machine with a GPU measures it and stores it here.")
+    return "\n".join(lines)
+
+
 def file_name(name: str, scale: Scale) -> str:
     """`drift.json` at toy scale, `drift-gpu.json` at another."""
     return f"{name}.json" if scale == "toy" else f"{name}-{scale}.json"
