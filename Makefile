@@ -34,7 +34,7 @@ serve: book  ## the same, then show it on http://localhost:8000
 test: lint unit book chapters-test page-test  ## lint; unit and parity tests; every chapter, twice; the built page in a browser; the README
 
 unit: env
-	$(ONE_THREAD) $(PY) -m pytest -m "not slow" --ignore=tests/browser
+	$(ONE_THREAD) $(PY) -m pytest -m "not slow" --ignore=tests/browser -n 2
 
 chapters-test: env
 	$(ONE_THREAD) TATS_STATIC=1 $(PY) -m pytest $(NBVAL) -n 2 --dist loadfile notebooks
