@@ -166,7 +166,7 @@ figure, axes = viz.subplots(1, 2, height=2.5, sharey=True)
 names = ["first conv", "strided conv", "residual", "strided conv", "residual"]
 for axis, (padding, rows) in zip(axes, corruption.items(), strict=True):
     table = np.stack([row.numpy().repeat(16 // len(row)) for row in rows])
-    image = axis.imshow(table, vmin=0, vmax=1.2, aspect="auto", cmap="magma")
+    image = axis.imshow(table, vmin=0, vmax=0.45, aspect="auto", cmap="magma")
     axis.set(title=padding, xlabel="frame", xticks=[0, 4, 8, 12, 15], yticks=range(5), yticklabels=names)
     axis.grid(False)
 figure.colorbar(image, ax=axes, label="relative error")
@@ -182,10 +182,12 @@ viz.show_figure(
 )
 
 # %% [markdown]
-# Two things in Figure 3.2 deserve a second look. First, the error does not come in evenly: the last residual block,
-# whose kernel spans most of the four latent frames that are left, does much of the damage. Chapter 4 puts a number on
-# that. Second, copies are not real frames either, and the right half is not black. A repeated frame is wrong about
-# motion. But it has the right colours in the right places, while zero is a value that features never have.
+# Three things in Figure 3.2 deserve a second look. After the first unit only the outermost frames are wrong; each
+# further unit carries the error inwards by as much as its kernel reaches, until no latent frame is free of it. It
+# does not come evenly: the two outer latent frames end up several times as wrong as the two inner ones, so the error
+# itself tells how far the edge is. And copies are not real frames either, the right half is not black. A repeated
+# frame is wrong about motion. But it has the right colours in the right places, while zero is a value that features
+# there never have.
 #
 # ## Equation 2, tried by hand
 #
@@ -384,7 +386,14 @@ for padding, row in live.items():
 print(stored.origin())
 
 # %% [markdown]
-# READING_OF_THE_GAP
+# Now read the intervals. What the *place* costs is hardly more with zeros than with copies, and the difference is
+# smaller than its interval. So this link of the chain is **not shown at toy scale**: the transformer is handed tokens
+# that, by Figure 3.3, belong to other places, and it hardly minds. It has seen either dialect, at some position or
+# other, and reads both. The larger gap of copies is the *future*: their matched tokens give more of it away.
+#
+# That leaves the other half of the argument. The transformer also *writes* in the dialect of the position it believes
+# to be at, and a decoder has to make pictures of that, in places where it never met this dialect. Likelihood cannot
+# see that. Pictures can.
 
 # %% [markdown]
 # ## Why pictures hid it for so long
@@ -503,6 +512,8 @@ for edge in images.EDGES:
 # - **Padding the input by hand and believing that the layers see it.** Equation 2 as printed is that mistake.
 # - **Taking a gap in likelihood for a gap in pictures.** A token can be unlikely and look fine, or likely and be
 #   decoded, in the wrong surroundings, into something else. Chapter 7 looks at pictures.
+# - **Forgetting that encoders look ahead.** A prefix of real tokens knows more than a prefix of sampled ones. Any gap
+#   that is measured with real prefixes contains this difference, unless it is taken out.
 #
 # ## Exercises
 #
@@ -556,8 +567,9 @@ for padding in tokenizers:
 #
 # Zeros beyond the ends of a clip are encoded like everything else, they reach every token, and the tokens of one and
 # the same frame differ with its place in the clip. **Why does a model that was fine for sixteen frames fall apart at
-# frame seventeen?** Because from there on its window is filled with tokens that were made for other places, a prefix
-# that no training clip could have had, and a decoder that finds them where it never met them.
+# frame seventeen?** Because from there on its window holds tokens made for other places, a prefix that no training
+# clip could have had, and its decoder meets them where it never met them before. Of these links we saw the first, the
+# corruption, beyond any doubt; the last one in pictures of the sky; and not the middle one, at our scale.
 #
 # The cure costs one word in a config. [Chapter 4](04_equivariance_score.ipynb) measures how good it is and why it is
 # enough.
