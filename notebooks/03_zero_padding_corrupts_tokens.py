@@ -530,7 +530,8 @@ with torch.inference_mode():
 print("agreement by position:", " ".join(f"{v:.0%}" for v in (one_side == both).double().mean(dim=(0, 2, 3))))
 
 # %% [markdown]
-# The later a token, the more it suffers, and even the first one, twelve frames away from the edge, is not quite safe.
+# The later a token, the more it suffers. The first one sees a few of the zeros as well, but so faintly that its code
+# stays.
 #
 # **2. Seeing the future.** A token sees 36 frames, in both directions. So the tokens of a *matched* prefix know
 # something about the frames that are to be predicted. How much? Replace frames 12 to 15 of a clip by those of another

@@ -229,9 +229,10 @@ for name, row in untrained.items():
 
 # %% [markdown]
 # Zeros come last without any training, so their damage is not something a network learns. It is there from the start.
-# More residual blocks a level mean more padded convolutions and lower scores. Among the other three an untrained
-# encoder has no clear favourite; read the spread before you rank them. Training separates them, because features come
-# to mean something, and a frozen frame preserves the meaning better.
+# More residual blocks a level mean more padded convolutions, and every score falls. The order of the other three,
+# however, is not that of the trained encoders: here circular leads. Random features ask of a padding only that it looks
+# like *some* frame. Features that were trained to tell this frame from that one ask for the *right* one, and there
+# copies of the neighbour are nearest.
 #
 # ## Without padding, layer by layer
 #
@@ -262,16 +263,19 @@ viz.show_figure(
 )
 
 # %% [markdown]
-# The last residual block does. Its two convolutions work on four latent frames, so each of its padded zeros stands for
-# four frames of video, and nothing comes after it to average them away. The first convolution also pads, but its zeros
-# stand for one frame and are diluted by everything that follows.
+# The two curves look like an open-and-shut case: begin at the output, the last residual block does all the damage.
+# Read them with care, because they are not mirror images. A unit that reads real frames needs frames to read. If the
+# last one does, the clip comes with eight more frames on either side, and these pass through *all* units. So `last-1`
+# not only cleans the last unit, it also pushes the zeros of the other four eight frames away from the clip.
 #
-# Look also at the shape of the curve that begins at the input. It stays low until nearly everything is removed, since
-# the last block, still padded, spoils what all the cleaned units before it have kept clean. A chain of convolutions
-# is as time-agnostic as its *last* padded link, not as its average one.
+# The other curve isolates the last unit. At $k = 4$ all units but the last are clean, and what is missing there to a
+# score of 1 is the work of the last residual block *alone*: its two convolutions run over four latent frames, a zero
+# of theirs stands for four frames of video, and nothing comes after it to average it away. And at $k = 1, 2, 3$,
+# where the first units are clean and the later ones pad, hardly anything is gained. A chain of convolutions is as
+# time-agnostic as its worst padded link, and links near the tokens are the worst.
 #
-# This is worth a moment of thought if you build such models. You need not replace every padding. If you replace one,
-# replace the one nearest to the tokens.
+# For somebody who builds such a model the practical reading is a different one: a few real frames on either side,
+# enough for the last unit, already buy most of the score.
 #
 # ## What it costs
 #
@@ -343,9 +347,8 @@ model.codebook.embeddings = everything
 # ## What `--padding_type` of the released code does
 #
 # The authors' repository has an option to choose the padding, and one would think that Fig. 13 can be made with it.
-# Read closely, it reaches the first convolution and the strided ones. Residual blocks always replicate, and so does
-# the decoder. We just found the last residual block to be the one that matters. So what does `--padding_type
-# constant` give?
+# Read closely, it reaches the first convolution and the strided ones. Residual blocks always replicate, and so does the
+# decoder. So what does `--padding_type constant` give: something between zeros and replicate?
 
 # %%
 scores["released-zeros"] = padding.score(recipes.get("actions/study-released-zeros").model, videos)
@@ -361,9 +364,10 @@ print(f"released - zeros, pairs of one seed: {difference:+.2f} ± {half:.2f} (95
 print(stored.check("released-zeros/score", scores["released-zeros"]["score"]))
 
 # %% [markdown]
-# A "zero-padding" model trained with the released code is therefore not the vanilla model of the paper. Whoever
-# compares it with the default underestimates what replicate padding does. The [ledger](../book/ledger.md) has the
-# row.
+# Not between. The two convolutions that shrink time still have zeros, and that is enough to spoil the tokens; copies
+# in the residual blocks then spread what is spoilt already. So the released option does not make the vanilla model
+# that its name suggests, and a reader of its code would not guess it, but by this score it makes one that is as
+# corrupted. The [ledger](../book/ledger.md) has the row.
 #
 # ## The decoder pads as well
 #
