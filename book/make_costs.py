@@ -4,9 +4,11 @@
 it on an idle machine.
 """
 
+import argparse
 import json
 import os
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 from build_ahead import TARGETS
@@ -39,7 +41,10 @@ def measure() -> dict[str, dict[str, float]]:
 
 def main() -> None:
     """Measure in a home of its own and store."""
-    with tempfile.TemporaryDirectory() as folder:
+    parser = argparse.ArgumentParser(description="Measure what building each artefact costs.")
+    parser.add_argument("--home", type=Path, help="build in this folder and keep it, instead of in a temporary one")
+    home = parser.parse_args().home
+    with nullcontext(str(home)) if home else tempfile.TemporaryDirectory() as folder:
         os.environ["TATS_HOME"] = folder
         measured = measure()
     costs = known_costs() | {current_scale(): {**provenance("make results"), "artefacts": measured}}

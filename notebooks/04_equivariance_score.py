@@ -486,9 +486,9 @@ for name in ("zeros", "replicate"):
 # ## Summary
 #
 # The share of tokens that survive a shift by one latent frame says how much an encoder knows about time, provided it
-# stands beside the number of codes in use and the clips are lively. **Can one number compare the cures?** It can:
-# zeros come last everywhere, real frames reach 1 at a price, copies of the last frame come nearest to them for
-# nothing, and the unit nearest to the tokens does most of the damage.
+# stands beside the number of codes in use and the clips are lively. **Can one number compare the cures?** It can: zeros
+# come last everywhere, real frames reach 1 at a price, copies of the last frame come nearest to them for nothing, and a
+# single unit with zeros near the tokens is enough to spoil what all others have kept clean.
 #
 # What remains open is whether a better score makes better long videos. That is what
 # [Chapter 7](07_past_the_training_length.ipynb) tests.

@@ -100,7 +100,7 @@ def test_the_plan_says_what_is_there_and_what_the_rest_costs(family, monkeypatch
     assert "in all about 3.0 minutes on an abacus" in text
     assert [step.state for step in plan("top").steps] == ["built", "built", "to build", "to build"]
     recipes.get("top")
-    assert "everything is there" in str(plan("top"))
+    assert "everything is there" in str(plan("top")) and "from nothing about" in str(plan("top"))
 
 
 def test_the_plan_admits_that_a_cost_was_never_measured(family, monkeypatch):

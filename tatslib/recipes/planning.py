@@ -32,20 +32,26 @@ class Plan:
     hardware: str
 
     def __str__(self) -> str:
-        """A table: artefact, state, seconds, megabytes; and the sum of what is still to do."""
+        """A table: artefact, state, seconds to build it, megabytes; and what the missing ones, or all of them, take."""
         lines = [f"{self.name} at {self.scale} scale:"]
         for step in self.steps:
-            cost = "" if step.state == "built" or step.seconds is None else f"about {step.seconds:4.0f} s"
+            cost = "" if step.seconds is None else f"about {step.seconds:4.0f} s"
             size = "" if step.megabytes is None else f"{step.megabytes:6.1f} MB"
             lines.append(f"  {step.name:28s}{step.state:12s}{cost:>12s}{size:>12s}")
         todo = [step.seconds for step in self.steps if step.state != "built"]
         if not todo:
             lines.append("  everything is there: loading takes a moment")
-        elif any(seconds is None for seconds in todo):
+        if any(step.seconds is None for step in self.steps):
             lines.append(f"  the cost at {self.scale} scale was never measured")
         else:
-            total = sum(seconds for seconds in todo if seconds is not None)
-            lines.append(f"  in all about {total / 60:.1f} minutes on {self.hardware}")
+            all_of_it = sum(step.seconds for step in self.steps if step.seconds is not None)
+            missing = sum(seconds for seconds in todo if seconds is not None)
+            words = (
+                f"in all about {missing / 60:.1f} minutes"
+                if todo
+                else f"from nothing about {all_of_it / 60:.1f} minutes"
+            )
+            lines.append(f"  {words} on {self.hardware}")
         return "\n".join(lines)
 
 
