@@ -89,10 +89,12 @@ class Results:
     def check(self, key: str, live: float, digits: int = 2) -> str:
         """A line that sets a live value beside the stored ones.
 
-        "as stored" means: no further below the lowest or above the highest stored value than these two are apart.
+        A run on another kind of machine is like a run of another seed, and three seeds do not say how far apart runs
+        can be. So "as stored" means: no further below the lowest or above the highest stored value than these two are
+        apart, and a tenth of the value.
         """
         low, high = min(self.values(key)), max(self.values(key))
-        room = high - low + 0.5 * 10**-digits
+        room = high - low + 0.1 * max(abs(low), abs(high)) + 0.5 * 10**-digits
         verdict = "as stored" if low - room <= live <= high + room else "OUTSIDE what is stored"
         shown = ", ".join(f"{value:.{digits}f}" for value in self.values(key))
         return f"{key:32s} live {live:8.{digits}f}   stored {shown}   {verdict}"
