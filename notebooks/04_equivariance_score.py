@@ -381,9 +381,8 @@ print(stored.check("released-zeros/score", scores["released-zeros"]["score"]))
 windows = results.load("decoder-windows")
 for name in ("zeros", "replicate"):
     equal = 100 * windows.mean(f"{name}/same_pixels")
-    print(
-        f"{name:10s} frames differ by {windows.text(f'{name}/grey_levels', 1)} grey levels, {equal:.0f} % of values equal"
-    )
+    grey = windows.text(f"{name}/grey_levels", 1)
+    print(f"{name:10s} frames differ by {grey} grey levels (RMS), {equal:.0f} % of the values are equal")
 print("\n" + windows.protocol, "\n" + windows.origin())
 
 # %%
