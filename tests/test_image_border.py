@@ -50,8 +50,11 @@ def drawn() -> Drawn:
 def test_every_number_of_the_protocol_is_there_and_finite(drawn):
     numbers = measure(drawn, reference=6, yardsticks=2)
     assert set(numbers) == {"real", "centre", "border"} and set(numbers["real"]) == {"tokens", "nearest"}
-    for position in ("centre", "border"):
-        assert set(numbers[position]) == {"tokens", "nearest", "place", "real_place", "matched", "slid", "gap"}
+    both = {"tokens", "nearest", "place", "real_place", "matched", "slid", "gap"}
+    assert set(numbers["centre"]) == both
+    assert set(numbers["border"]) == both | {"blind", "from_position", "from_future"}
+    border = numbers["border"]
+    assert border["from_position"] + border["from_future"] == pytest.approx(border["gap"])
     assert all(math.isfinite(number) for row in numbers.values() for number in row.values())
 
 
@@ -71,10 +74,16 @@ def test_a_slid_window_holds_the_chosen_column_of_every_cut(drawn, monkeypatch):
 
     monkeypatch.setattr(drawn.gpt, "token_losses", token_losses)
     slid_window_losses(drawn.vqgan, drawn.gpt, pictures, column=11)
-    matched, slid = seen
+    matched, slid, blind = seen
     assert torch.equal(matched, encode(drawn.vqgan, pictures[:, :, 44:92]))
     assert torch.equal(slid[:, :, 3], encode(drawn.vqgan, pictures[:, :, 12:60])[:, :, 11])
-    assert torch.equal(slid[:, :, 11], matched[:, :, 11]), "both predict the same tokens"
+    assert torch.equal(slid[:, :, 11], matched[:, :, 11]), "all predict the same tokens"
+    assert torch.equal(blind[:, :, 11], matched[:, :, 11])
+    frozen = np.concatenate([pictures[:, :, 44:88], pictures[:, :, 87:88].repeat(4, axis=2)], axis=2)
+    assert torch.equal(blind[:, :, :11], encode(drawn.vqgan, frozen)[:, :, :11])
+    seen.clear()
+    slid_window_losses(drawn.vqgan, drawn.gpt, pictures, column=6)
+    assert len(seen) == 2, "away from the border there is nothing to hide"
 
 
 def test_centre_columns_are_the_same_in_every_cut_and_border_columns_are_not(drawn):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar, get_args
 
+import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -47,7 +48,11 @@ PROTOCOL = f"""Two 2D tokenizers of sky pictures, with the same initial weights,
     nearest of the {REFERENCE} real ones after the same tokenizer. Yardstick: {YARDSTICKS} groups of {PICTURES} further
     real pictures, measured alike. slid: mean loss (nats a token) of the true tokens in column p of {SLID_PICTURES} real
     windows when every column of the window is encoded at column p of a picture of its own, as the moving window would
-    have left it; matched: the same when the window is encoded as one picture; gap: their difference."""
+    have left it; matched: the same when the window is encoded as one picture; gap: slid minus matched. At the border
+    the matched window has a second advantage: an encoder looks to either side, so its columns have seen the one that is
+    to be predicted, and the slid ones have not. blind: the matched window, with this column replaced by copies of the
+    last pixels before it while the others are encoded; from_position: slid minus blind; from_future: blind minus
+    matched. The blind window was added after two seeds had been seen."""
 
 
 @dataclass(frozen=True)
@@ -137,20 +142,23 @@ def measure(drawn: Drawn, reference: int = REFERENCE, yardsticks: int = YARDSTIC
         column = column_of(position, w)
         place = token_histogram(drawn.trained_on[:, :, column], vqgan.config.codes)
         begin = (w - column) * vqgan.config.downsample[2]  # so that the matched window is the middle third
-        matched, slid = slid_window_losses(vqgan, drawn.gpt, pictures[:SLID_PICTURES, :, begin:], column)
+        losses = slid_window_losses(vqgan, drawn.gpt, pictures[:SLID_PICTURES, :, begin:], column)
+        nats = {name: float(loss.mean()) for name, loss in losses.items()}
         numbers[position] = compare(tokens) | {
             "place": jensen_shannon(token_histogram(middle(tokens), vqgan.config.codes), place),
             "real_place": jensen_shannon(histogram, place),
-            "matched": float(matched.mean()),
-            "slid": float(slid.mean()),
-            "gap": float((slid - matched).mean()),
+            **nats,
+            "gap": nats["slid"] - nats["matched"],
         }
+        if "blind" in nats:
+            numbers[position]["from_position"] = nats["slid"] - nats["blind"]
+            numbers[position]["from_future"] = nats["blind"] - nats["matched"]
     return numbers
 
 
 @torch.inference_mode()
-def slid_window_losses(vqgan: VQGAN, gpt: GPT, pictures: Video, column: int) -> tuple[Tensor, Tensor]:
-    """Loss of the true tokens in column p of a real window, matched and slid.
+def slid_window_losses(vqgan: VQGAN, gpt: GPT, pictures: Video, column: int) -> dict[str, Tensor]:
+    """Loss of the true tokens in column p of a real window, read in two or three ways.
 
     Where the moving window draws every token at its column p, the window that the transformer reads is put together of
     columns p of as many windows. The real picture shows what they should hold: cut it at w places, one token apart,
@@ -163,14 +171,19 @@ def slid_window_losses(vqgan: VQGAN, gpt: GPT, pictures: Video, column: int) -> 
         column: p.
 
     Returns:
-        (matched, slid): float32 (B, h) each, nats.
+        "matched" and "slid": float32 (B, h), nats. For the last column also "blind", the matched window whose other
+        columns have not seen the pixels of column p, as those of the slid window have not. Elsewhere the columns of
+        either window see about as far beyond column p.
     """
     w, size = gpt.config.latent_shape[2], vqgan.config.downsample[2]
     cuts = [encode(vqgan, pictures[:, :, k * size : (k + w) * size]) for k in range(w)]  # (B, h, w) each
-    matched, slid = cuts[column], torch.stack([cut[:, :, column] for cut in cuts], dim=2)
+    windows = {"matched": cuts[column], "slid": torch.stack([cut[:, :, column] for cut in cuts], dim=2)}
+    if column == w - 1:
+        seen = pictures[:, :, column * size : (2 * column) * size]  # cut p without its last column of tokens
+        frozen = np.concatenate([seen, seen[:, :, -1:].repeat(size, axis=2)], axis=2)
+        windows["blind"] = torch.cat([encode(vqgan, frozen)[:, :, :column], cuts[column][:, :, column:]], dim=2)
     start = torch.zeros(len(pictures), 1, dtype=torch.int64)
-    losses = [gpt.token_losses(start, window[:, None])[:, 0, :, column] for window in (matched, slid)]
-    return losses[0], losses[1]
+    return {name: gpt.token_losses(start, window[:, None])[:, 0, :, column] for name, window in windows.items()}
 
 
 def image_border(seed: int) -> Numbers:
@@ -180,4 +193,4 @@ def image_border(seed: int) -> Numbers:
 
 def studies() -> Iterator[Study]:
     """What `make results` runs from here."""
-    yield Study("image-border", PROTOCOL, image_border)
+    yield Study("image-border", PROTOCOL, image_border, version=2)
