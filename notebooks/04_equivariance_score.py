@@ -46,6 +46,7 @@ from tatslib.recipes.padding_study import variants
 from tatslib.studies import padding, results
 from tatslib.training.presets import PRESETS
 from tatslib.viz.padding_explorer import padding_pages, stand_in
+from tatslib.vqgan.vqgan import VQGANConfig
 
 print(recipes.plan("actions/study-zeros"))
 
@@ -236,9 +237,9 @@ for name, row in untrained.items():
 #
 # ## Without padding, layer by layer
 #
-# Real frames are exact and dear. Is there something in between? The paper's *Padding-Less* family leaves out the
-# padding of some units only, so that fewer extra frames are needed. From which end would you begin, if you could
-# afford just one unit: where the pixels come in, or where the tokens go out?
+# Real frames are exact, but they have to be there. Is there something in between? The paper's *Padding-Less* family
+# leaves out the padding of some units only, so that fewer extra frames are needed. From which end would you begin, if
+# you could afford just one unit: where the pixels come in, or where the tokens go out?
 
 # %%
 units = len(config.encoder_units)
@@ -317,9 +318,21 @@ viz.show_figure(
 )
 
 # %% [markdown]
-# The paper's encoder has one level more and sees 64 frames instead of 36. There the bill is larger: 48 extra frames
-# for 16, and every video shorter than 64 frames drops out of the data set, as Section 2.2 notes. Replicate costs
-# nothing. On the other hand, `last-1` is worth a look whenever a clip can be had a little longer.
+# At our size the price is small: only the encoder reads real frames here, and most of the arithmetic is the
+# decoder's. It grows in three ways. The paper's encoder has one level more and sees 64 frames instead of 36, so that
+# 16 frames of clip ask for 48 more. A decoder without padding wants real *latent* frames around its own, and those
+# want frames again:
+
+# %%
+# NBVAL_CHECK_OUTPUT
+both_ways, paper = config.replace(padding="valid"), VQGANConfig(padding="valid")
+print("extra frames, our encoder:", sum(both_ways.margins), "  encoder and decoder:", sum(both_ways.forward_margins))
+print("at the paper's size:      ", sum(paper.margins), "  encoder and decoder:", sum(paper.forward_margins))
+
+# %% [markdown]
+# And every video that is shorter than the clip with all its margins drops out of the data set, as Section 2.2 notes.
+# Replicate costs nothing and asks for nothing. On the other hand, `last-1` is worth a look whenever a clip can be had a
+# little longer.
 #
 # ## Two ways to fool the score
 #
