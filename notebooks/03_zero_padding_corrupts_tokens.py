@@ -287,9 +287,9 @@ print("the last four are those of before:", torch.allclose(later[:, :, 1:], pack
 # the other three follow the same curve?
 
 # %%
-tokens = {padding: recipes.get(f"actions/tokens-{padding}").train for padding in tokenizers}
+training_tokens = {padding: recipes.get(f"actions/tokens-{padding}").train for padding in tokenizers}
 figure, axes = viz.subplots(1, 2, height=2.6, sharey=True)
-for axis, (padding, data) in zip(axes, tokens.items(), strict=True):
+for axis, (padding, data) in zip(axes, training_tokens.items(), strict=True):
     histograms = [token_histogram(frame, data.index.codes) for frame in data.tokens.long().unbind(1)]
     order = histograms[0].argsort(descending=True)[:64]
     for position, histogram in enumerate(histograms):
@@ -298,7 +298,9 @@ for axis, (padding, data) in zip(axes, tokens.items(), strict=True):
         title=padding, xlabel="64 commonest codes of position 0", ylabel="% of tokens" if padding == "zeros" else ""
     )
 axes[0].legend(fontsize="small")
-divergence = {padding: positions.position_divergence(data.tokens.long(), 512) for padding, data in tokens.items()}
+divergence = {
+    padding: positions.position_divergence(data.tokens.long(), 512) for padding, data in training_tokens.items()
+}
 viz.show_figure(
     figure,
     number="3.3",
@@ -321,7 +323,7 @@ print(
     "by hand:", round(entropy(mixture) - (entropy(p) + entropy(q)) / 2, 6), " tatslib:", round(jensen_shannon(p, q), 6)
 )
 for padding, table in divergence.items():
-    floor = positions.floor_divergence(tokens[padding].tokens.long(), 512)
+    floor = positions.floor_divergence(training_tokens[padding].tokens.long(), 512)
     print(
         f"{padding:10s} position 0 against 1, 2, 3: ",
         " ".join(f"{v:.4f}" for v in table[0, 1:]),
@@ -560,7 +562,7 @@ for padding, trained in tokenizers.items():
 # %% tags=["hide-cell"]
 for padding in tokenizers:
     test_tokens = recipes.get(f"actions/tokens-{padding}").test.tokens.long()  # (256, 4, 6, 6)
-    train_tokens = tokens[padding].tokens.long()
+    train_tokens = training_tokens[padding].tokens.long()
     logs = torch.stack([(token_histogram(train_tokens[:, k], 512) + 1e-6).log() for k in range(4)])  # (4, K)
     guess = logs[:, rearrange(test_tokens, "b t h w -> b t (h w)")].sum(-1).argmax(0)  # (256, 4)
     right = (guess == torch.arange(4)).double().mean()

@@ -200,7 +200,7 @@ viz.show_flipbook(
     f"sees. After the last unit a feature at the first position sees 36 frames; it is off by "
     f"{corruption['zeros'][-1][0]:.0%} with zeros and {corruption['replicate'][-1][0]:.0%} with replicate.",
     caption="The padding explorer. Go to unit 5, the end of the encoder, and move the position: how much of a token "
-    "lies beyond the clip hardly changes. Then change the padding: how wrong it is does.",
+    "lies beyond the clip does not change. Then change the padding: how wrong it is does.",
 )
 
 # %% [markdown]
@@ -216,7 +216,6 @@ viz.show_flipbook(
 # %%
 fresh = results.load("equivariance-untrained")
 print("untrained      " + "".join(f"{name:>16s}" for name in (*NAMES, "real")))
-print("as deep as ours" + "".join(f"{fresh.text(f'{name}/score'):>16s}" for name in (*NAMES, "real")))
 for blocks in (1, 2, 3):
     row = [fresh.text(f"depth-{blocks}/{name}") for name in NAMES]
     print(f"{blocks} block(s)/level" + "".join(f"{text:>16s}" for text in row) + f"{'1':>16s}")
@@ -319,9 +318,8 @@ viz.show_figure(
 
 # %% [markdown]
 # At our size the price is small: only the encoder reads real frames here, and most of the arithmetic is the
-# decoder's. It grows in three ways. The paper's encoder has one level more and sees 64 frames instead of 36, so that
-# 16 frames of clip ask for 48 more. A decoder without padding wants real *latent* frames around its own, and those
-# want frames again:
+# decoder's. It grows in two ways. The paper's encoder has one level more and sees 64 frames instead of 36. And a
+# decoder without padding wants real *latent* frames around its own, which want real frames in turn:
 
 # %%
 # NBVAL_CHECK_OUTPUT
