@@ -8,6 +8,8 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+import torch
+
 from tatslib import recipes
 from tatslib.training.device import available_cores
 
@@ -30,14 +32,18 @@ def build_ahead() -> None:
     missing = [name for name in TARGETS if any(step.state != "built" for step in recipes.plan(name).steps)]
     if not missing:
         return
-    jobs = min(available_cores(), MOST_AT_ONCE, len(missing))
+    jobs = 1 if torch.cuda.is_available() else min(available_cores(), MOST_AT_ONCE, len(missing))
     print(f"  building {len(missing)} artefacts and what they need, {jobs} at a time", flush=True)
     chosen = os.environ.get("OMP_NUM_THREADS")
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // jobs)))
     try:
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            for done in [pool.submit(build, name) for name in missing]:
-                done.result()
+            try:
+                for done in [pool.submit(build, name) for name in missing]:
+                    done.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
     finally:
         if chosen is None:
             del os.environ["OMP_NUM_THREADS"]

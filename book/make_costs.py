@@ -1,7 +1,7 @@
 """Measure what building each artefact costs on this machine, from nothing, and write tatslib/recipes/costs.json.
 
-`recipes.plan` prints these numbers. Everything is built in a temporary folder, so nothing that exists is touched; run
-it on an idle machine.
+`recipes.plan` prints these numbers. Everything is built in a temporary folder, so nothing that exists is touched, or
+with --home in one that is kept; run it on an idle machine.
 """
 
 import argparse

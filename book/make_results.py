@@ -33,7 +33,12 @@ def studies() -> Iterator[Study]:
 
 def run_part(name: str, seed: int) -> None:
     """One study, one seed, in a process of its own."""
-    results.part(next(study for study in studies() if study.name == name), seed)
+    results.part(next(study for study in studies() if study.name == name), seed, command())
+
+
+def command() -> str:
+    """What a reader types to get these numbers."""
+    return "make results" if current_scale() == "toy" else "make gpu"
 
 
 def main() -> None:
@@ -43,16 +48,23 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1 if torch.cuda.is_available() else available_cores())
     options = parser.parse_args()
     chosen = [study for study in studies() if study.name.startswith(tuple(options.only))]
+    if not chosen:
+        parser.error(f"no study begins with {options.only}; there are {', '.join(s.name for s in studies())}.")
+    if current_scale() == "gpu" and not torch.cuda.is_available():
+        parser.error("gpu scale needs a GPU, and torch finds none here.")
     if options.jobs > 1:
         os.environ["OMP_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         seeds = {study.name: SEEDS.get(study.name, DEFAULT_SEEDS) for study in chosen}
         parallel = [(s.name, seed) for s in chosen if s.name != "padding-costs" for seed in seeds[s.name]]
-        for done in [pool.submit(run_part, name, seed) for name, seed in parallel]:
-            done.result()
+        try:
+            for done in [pool.submit(run_part, name, seed) for name, seed in parallel]:
+                done.result()
+        except BaseException:  # what waits in the queue would take hours, and its results nobody would see
+            pool.shutdown(cancel_futures=True)
+            raise
     for study in chosen:  # times are taken when nothing else runs
-        command = "make results" if current_scale() == "toy" else "make gpu"
-        print(results.collect(study, seeds[study.name], command))
+        print(results.collect(study, seeds[study.name], command()))
 
 
 if __name__ == "__main__":

@@ -76,7 +76,8 @@ def text_hash(text: Path) -> str:
 def run_hash(text: Path) -> str:
     """Hash of all that decides what a run of this chapter prints on this machine."""
     scale = current_scale() + os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    return sha256(text.read_bytes(), package_hash().encode(), scale.encode(), platform.machine().encode())
+    results = [path.read_bytes() for path in sorted((ROOT / "book" / "results").glob("*.json"))]
+    return sha256(text.read_bytes(), package_hash().encode(), *results, scale.encode(), platform.machine().encode())
 
 
 def build_notebook(text: Path) -> NotebookNode:

@@ -45,3 +45,6 @@ def test_targets_are_built_in_processes_of_one_thread_and_the_readers_choice_sta
     build_ahead.build_ahead()
     assert seen == {"jobs": 2, "threads": "1", "names": ["actions/videos", "sky/videos"]}
     assert "OMP_NUM_THREADS" not in build_ahead.os.environ
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    build_ahead.build_ahead()
+    assert seen["threads"] == build_ahead.os.environ["OMP_NUM_THREADS"] == "3"

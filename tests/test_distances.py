@@ -12,6 +12,7 @@ from tatslib.metrics.divergence import jensen_shannon, token_histogram
 from tatslib.metrics.features import ClassifierConfig, ClipClassifier, RandomFeatures, clip_features, windows
 from tatslib.metrics.frechet import frechet_distance
 from tatslib.randomness import torch_generator
+from tatslib.training.checkpoint import load_model, read_config
 from tatslib.training.train_classifier import ClassifierTraining, evaluate_classifier, train_classifier
 
 
@@ -58,6 +59,8 @@ def test_random_features_are_standardised_and_the_same_every_time() -> None:
     first, second = (clip_features(RandomFeatures(8, seed=3).fit(real), real) for _ in range(2))
     assert torch.equal(first, second)
     assert first.mean(0).abs().max() < 1e-5 and torch.allclose(first.std(0), torch.ones(8), atol=1e-4)
+    refitted = RandomFeatures(8, seed=3).fit(clips(40, 150)).fit(real)
+    assert torch.equal(clip_features(refitted, real), first)
     other = clip_features(RandomFeatures(8, seed=3).fit(real), clips(40, 150))
     assert (other.mean(0).abs() > 3).any()
 
@@ -78,7 +81,9 @@ def test_the_classifier_learns_what_can_be_learnt_and_is_saved(tmp_path: Path) -
     assert evaluate_classifier(classifier, TwoLevels(), batches=1, batch=16) == 1.0
     assert (tmp_path / "config.json").is_file() and (tmp_path / "model.safetensors").is_file()
     assert clip_features(classifier, clips(3, 40)).shape == (3, config.width)
-    assert isinstance(classifier, ClipClassifier)
+    loaded = ClipClassifier(read_config(tmp_path, ClassifierConfig))
+    load_model(tmp_path, loaded)
+    assert torch.equal(clip_features(loaded, clips(3, 40)), clip_features(classifier, clips(3, 40)))
 
 
 def test_windows_are_cut_side_by_side() -> None:

@@ -129,3 +129,5 @@ def test_the_moved_encoder_is_shift_equivariant() -> None:
 def test_only_zero_padding_can_be_moved() -> None:
     with pytest.raises(UserError, match="pads with zeros throughout"):
         MovedPadding(encoder(padding="replicate"))
+    with pytest.raises(UserError, match="group norm averages over the whole clip"):
+        MovedPadding(VQGAN(SMALL.replace(padding="zeros", norm="group", hidden=16)))

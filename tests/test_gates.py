@@ -193,6 +193,19 @@ def test_each_result_has_its_protocol_its_origin_and_three_seeds(path: Path):
     assert len(shapes) == 1, "every seed has the same numbers"
 
 
+STORED_LINE = re.compile(r"([\w-]+(?:/[\w-]+)+) +live +\S+ +stored ([^a-zA-Z]+?) {3}(?:as stored|OUTSIDE)")
+
+
+@each_chapter
+def test_the_stored_numbers_that_a_chapter_shows_are_those_of_the_files(chapter: Chapter):
+    seeds = [json.loads(path.read_text())["seeds"].values() for path in STUDIES]
+    for key, shown in STORED_LINE.findall(chapter.printed()):
+        digits = len(shown.split(", ")[0].partition(".")[2])
+        rows = [[dict(leaves(numbers)).get(key) for numbers in study] for study in seeds]
+        texts = [", ".join(f"{value:.{digits}f}" for value in row) for row in rows if None not in row]
+        assert shown in texts, key
+
+
 def test_there_are_results_of_every_study():
     assert {study.name for study in make_results.studies()} <= {path.stem for path in STUDIES}
 

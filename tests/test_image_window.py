@@ -115,7 +115,7 @@ def test_what_cannot_be_drawn_is_refused_in_a_sentence():
         sample_pictures(gpt, CONDITION, (3, 3))
     with pytest.raises(UserError, match='position is "centre" or "border", got \'corner\''):
         sample_pictures(gpt, CONDITION, (3, 9), "corner")
-    with pytest.raises(UserError, match=r"has shape \(3,\), but this transformer needs \(pictures, 1\)"):
+    with pytest.raises(UserError, match=r"of shape \(3,\), but this transformer needs int64 of shape \(batch, 1\)"):
         sample_pictures(gpt, CONDITION[:, 0], (3, 9))
     with pytest.raises(UserError, match="videos of 2 latent frames; pictures need one of 1"):
         sample_pictures(lively_gpt(CONFIG.replace(latent_shape=(2, 3, 4))), CONDITION, (3, 9))

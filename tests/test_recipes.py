@@ -10,11 +10,12 @@ import pytest
 
 from tatslib import recipes
 from tatslib.errors import UserError
+from tatslib.recipes import images
 from tatslib.recipes.build import RECORD
 from tatslib.recipes.kinds import Recipe
 from tatslib.recipes.planning import plan
 from tatslib.recipes.table import fingerprint, folder_of, in_order, table
-from tatslib.training.presets import current_scale
+from tatslib.training.presets import PRESETS, current_scale
 
 NAMES = ("actions/videos", "actions/vqgan-replicate", "actions/tokens-replicate", "actions/gpt-replicate")
 
@@ -101,6 +102,11 @@ def test_the_plan_says_what_is_there_and_what_the_rest_costs(family, monkeypatch
     assert [step.state for step in plan("top").steps] == ["built", "built", "to build", "to build"]
     recipes.get("top")
     assert "everything is there" in str(plan("top")) and "from nothing about" in str(plan("top"))
+
+
+def test_worlds_are_written_large_enough_for_clips_and_pictures():
+    for scale in ("toy", "gpu"):
+        assert PRESETS[scale].worlds.size >= images.EXTENT * PRESETS[scale].vqgan.resolution
 
 
 def test_the_plan_admits_that_a_cost_was_never_measured(family, monkeypatch):

@@ -132,9 +132,9 @@ def test_sampled_codes_can_be_trained_on() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"condition": torch.zeros(2, 2, dtype=torch.int64)}, r"shape \(2, 2\).*shape \(videos, 1\)"),
+        ({"condition": torch.zeros(2, 2, dtype=torch.int64)}, r"shape \(2, 2\).*shape \(batch, 1\)"),
         ({"condition": torch.zeros(2, 1)}, "torch.float32"),
-        ({"condition": torch.zeros(0, 1, dtype=torch.int64)}, "at least one video"),
+        ({"condition": torch.zeros(0, 1, dtype=torch.int64)}, "at least one"),
         ({"condition": torch.tensor([[3]])}, "from 3 to 3, but this transformer knows 0 to 2"),
         ({"condition": torch.tensor([[-1]])}, "from -1 to -1"),
         ({"latent_frames": 0}, "0 latent frames were asked for"),

@@ -1,12 +1,15 @@
 """Studies: numbers are stored with their origin, read back, and compared with a live run."""
 
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tatslib.errors import UserError
+from tatslib.metrics.features import RandomFeatures
 from tatslib.randomness import torch_generator
 from tatslib.recipes.padding_study import variants
 from tatslib.studies import drift, padding, positions, results
@@ -45,6 +48,15 @@ def test_a_study_is_run_once_a_seed_and_stored_with_its_origin(places: Path) -> 
     assert "seeds 0, 1, 2; toy scale" in loaded.origin()
 
 
+def test_the_origin_is_that_of_the_measurement_and_not_of_the_collection(places: Path, monkeypatch) -> None:
+    study = Study("thirds", "", lambda seed: {"value": float(seed)})
+    monkeypatch.setattr(results, "provenance", lambda command: {"commit": "a", "scale": "toy"})
+    results.collect(study, [0])
+    monkeypatch.setattr(results, "provenance", lambda command: {"commit": "b", "scale": "toy"})
+    results.collect(study, [0, 1])
+    assert results.load("thirds").provenance == {"commit": "a, b", "scale": "toy"}
+
+
 def test_a_new_protocol_is_run_anew(places: Path) -> None:
     results.collect(Study("thirds", "", lambda seed: {"value": 1.0}), [0])
     results.collect(Study("thirds", "", lambda seed: {"value": 2.0}, version=2), [0])
@@ -72,11 +84,37 @@ def test_without_a_repository_and_a_network_the_reader_gets_a_sentence(places, m
 def test_scales_stand_side_by_side_and_a_missing_one_is_said_to_be_missing(places, monkeypatch) -> None:
     study = Study("thirds", "", lambda seed: {"value": float(seed)})
     results.collect(study, [0, 1, 2])
-    assert "not measured yet" in results.by_scale("thirds", ["value"])
+    assert "no results yet" in results.by_scale("thirds", ["value"])
     monkeypatch.setenv("TATS_SCALE", "gpu")
     results.collect(study, [1, 2, 3])
     table = results.by_scale("thirds", ["value"], 1)
-    assert "1.0 ± 1.0           2.0 ± 1.0" in table and "not measured" not in table
+    assert "1.0 ± 1.0           2.0 ± 1.0" in table and "no results" not in table
+
+
+def test_where_only_the_package_is_installed_results_come_from_the_repository(places, monkeypatch) -> None:
+    content = {"study": "drift", "protocol": "p", "provenance": {"scale": "toy"}, "seeds": {"0": {"value": 1.0}}}
+    asked = []
+
+    def answer(address: str, timeout: float) -> io.BytesIO:
+        asked.append(address)
+        return io.BytesIO(json.dumps(content).encode())
+
+    monkeypatch.setattr(results, "STORED", places / "nowhere")
+    monkeypatch.setattr(results, "urlopen", answer)
+    assert results.load("drift").values("value") == [1.0] and results.exists("drift", "gpu")
+    assert asked[0].endswith("/main/book/results/drift.json")
+
+    def no_network(address: str, timeout: float) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(results, "urlopen", no_network)  # what was fetched once serves from then on
+    assert results.load("drift").values("value") == [1.0] and not results.exists("slid-prefix", "gpu")
+
+
+def test_an_interval_of_one_seed_is_refused() -> None:
+    one = Results("toy", "", {}, {0: {"a": 1.0, "b": 2.0}})
+    with pytest.raises(UserError, match="toy has 1 seeds: an interval needs 2 to 10"):
+        one.difference("a", "b")
 
 
 def test_a_live_value_is_compared_with_the_range_of_the_stored_ones() -> None:
@@ -124,6 +162,32 @@ def test_positions_that_use_the_same_codes_do_not_diverge() -> None:
     table = positions.position_divergence(torch.cat([frame, frame, (frame + 4) % 8 // 4], dim=1), 8)
     assert table[0, 1] == pytest.approx(0, abs=1e-12) and table[0, 2] > 0.1
     assert torch.allclose(table, table.T)
+
+
+def test_real_clips_in_the_place_of_generated_ones_have_no_excess_distance() -> None:
+    clips = torch.randint(0, 256, (200, 16, 24, 24, 3), generator=torch_generator(0, "test/clips")).to(torch.uint8)
+    real = clips.numpy()
+    network = RandomFeatures(4).fit(real)
+    held_out = real[:160]
+    generated = np.stack([held_out[k * 40 : (k + 1) * 40] for k in range(4)], axis=1)  # 40 "videos" of 4 windows
+    assert drift.excess_distances(network, generated, held_out, real) == [pytest.approx(0, abs=1e-6)]
+
+
+def test_an_untrained_encoder_knows_the_scale_of_its_data_and_uses_many_codes(monkeypatch) -> None:
+    class Noise:
+        def dataset(self, split: str, length: int, resolution: int) -> "Noise":
+            self.shape = (length, resolution, resolution, 3)
+            return self
+
+        def clips(self, step: int, count: int, seed: int) -> tuple[torch.Tensor, None]:
+            generator = torch_generator(seed, "test/noise")
+            return torch.randint(0, 256, (count, *self.shape), generator=generator).to(torch.uint8), None
+
+    monkeypatch.setitem(padding.PRESETS, "toy", PRESETS["toy"].replace(vqgan=SMALL))
+    vqgan = padding.untrained(variants(SMALL)["zeros"], Noise(), seed=0)
+    assert not vqgan.training and vqgan.encoder.norm.running_mean.abs().max() > 0
+    scored = padding.score(vqgan, Noise())
+    assert scored["used_codes"] > 20 and 0 < scored["score"] < 1 and len(scored["by_position"]) == 3
 
 
 def test_the_summary_of_a_drift_takes_the_second_half_and_its_change_since_the_start() -> None:

@@ -196,6 +196,8 @@ def test_what_stands_beyond_a_clip_is_what_torch_puts_there() -> None:
         ours = [stand_in(padding, frame, 5) for frame in range(-4, 9)]
         assert ours == F.pad(clip, (4, 4), mode=padding).flatten().tolist()
     assert [stand_in("zeros", frame, 5) for frame in (-1, 0, 4, 5)] == [None, 0, 4, None]
+    with pytest.raises(UserError, match="no rule for padding 'real'"):
+        stand_in("real", 7, 5)
 
 
 def test_the_padding_explorer_has_a_page_for_every_padding_unit_and_position() -> None:

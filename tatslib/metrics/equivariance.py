@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tatslib.errors import UserError
 from tatslib.videos import to_uint8
+from tatslib.vqgan.moved_padding import real_frames_twin
 from tatslib.vqgan.padding import margins
 from tatslib.vqgan.vqgan import VQGAN
 
@@ -118,13 +119,6 @@ def corruption_by_depth(vqgan: VQGAN, videos: Tensor) -> list[Tensor]:
         theirs = _without(real, margins(twin.config.encoder_units[depth:]))
         rows.append((_rms(ours - theirs) / _rms(theirs)).cpu())
     return rows
-
-
-def real_frames_twin(vqgan: VQGAN) -> VQGAN:
-    """The same weights with an encoder that pads nothing in time: real frames stand where the padding was."""
-    twin = VQGAN(vqgan.config.replace(valid_first=len(vqgan.config.encoder_units), valid_last=0))
-    twin.load_state_dict(vqgan.state_dict())
-    return twin.to(next(vqgan.parameters()).device).eval()
 
 
 def _without(x: Tensor, edges: tuple[int, int]) -> Tensor:

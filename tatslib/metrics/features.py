@@ -44,8 +44,11 @@ class RandomFeatures(nn.Module):
 
     def fit(self, clips: Video) -> "RandomFeatures":
         """Standardise with these clips, uint8 (B, T, H, W, 3)."""
+        self.mean.zero_()
+        self.scale.fill_(1)
         features = clip_features(self, clips)
-        self.mean, self.scale = features.mean(0), features.std(0)
+        self.mean.copy_(features.mean(0))
+        self.scale.copy_(features.std(0))
         return self
 
     def features(self, x: Tensor) -> Tensor:
@@ -77,7 +80,7 @@ class ClipClassifier(nn.Module):
             torch.manual_seed(derive_seed(seed, "classifier"))
             self.layers = nn.ModuleList(
                 nn.Sequential(nn.Conv3d(a, b, 3, stride, 1, bias=False), nn.BatchNorm3d(b), nn.ReLU())
-                for a, b, stride in zip(widths, widths[1:], strides, strict=False)
+                for (a, b), stride in zip(pairwise(widths), strides, strict=True)
             )
             self.head = nn.Linear(config.width, len(config.classes))
 

@@ -41,6 +41,6 @@ def frechet_distance(real: Tensor, generated: Tensor) -> float:
             f"dimensions and at least {CLIPS_PER_DIMENSION} clips for each."
         )
     distance = FrechetInceptionDistance(feature=_Given(dimensions)).set_dtype(torch.float64)
-    distance.update(real.double(), real=True)
-    distance.update(generated.double(), real=False)
+    distance.update(real.cpu().double(), real=True)
+    distance.update(generated.cpu().double(), real=False)
     return float(distance.compute())

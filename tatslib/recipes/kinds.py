@@ -233,7 +233,7 @@ class ClassifierRecipe(Recipe):
         """Train on the train split, measure on the test split."""
         options = {"length": self.frames, "resolution": self.resolution}
         train, test = (needs[self.videos].dataset(split, **options) for split in ("train", "test"))
-        config = ClassifierConfig(classes=train.classes, **{"frames": self.frames, "resolution": self.resolution})
+        config = ClassifierConfig(classes=train.classes, frames=self.frames, resolution=self.resolution)
         classifier = train_classifier(config, self.training, train, folder, default_device())
         return {"accuracy": evaluate_classifier(classifier, test)}
 
@@ -241,7 +241,7 @@ class ClassifierRecipe(Recipe):
         """The model in evaluation mode."""
         model = ClipClassifier(read_config(folder, ClassifierConfig))
         load_model(folder, model)
-        return TrainedClassifier(folder, model.eval(), scores)
+        return TrainedClassifier(folder, model, scores)
 
 
 def clips_for(config: VQGANConfig, videos: Videos, split: Split, margins: tuple[int, int] | None = None) -> ClipDataset:

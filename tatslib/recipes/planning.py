@@ -41,7 +41,7 @@ class Plan:
         todo = [step.seconds for step in self.steps if step.state != "built"]
         if not todo:
             lines.append("  everything is there: loading takes a moment")
-        if any(step.seconds is None for step in self.steps):
+        if any(seconds is None for seconds in todo or [step.seconds for step in self.steps]):
             lines.append(f"  the cost at {self.scale} scale was never measured")
         else:
             all_of_it = sum(step.seconds for step in self.steps if step.seconds is not None)

@@ -17,7 +17,7 @@ from tatslib.errors import UserError
 from tatslib.progress import progress as progress_bar
 from tatslib.sampling.decode import Decoder
 from tatslib.sampling.filters import Filters
-from tatslib.sampling.sliding_window import seeded_noise
+from tatslib.sampling.sliding_window import check_condition, seeded_noise
 from tatslib.transformer.gpt import GPT
 
 Position = Literal["centre", "border"]
@@ -116,11 +116,7 @@ def sample_pictures(
     frames, h, w = config.latent_shape
     if frames != 1:
         raise UserError(f"this transformer writes videos of {frames} latent frames; pictures need one of 1.")
-    if condition.ndim != 2 or condition.shape[1] != config.condition_length or not len(condition):
-        raise UserError(
-            f"the condition has shape {tuple(condition.shape)}, but this transformer needs (pictures, "
-            f"{config.condition_length}), at least one picture."
-        )
+    check_condition(config, condition)
     runs = plan_windows((h, w), size, position)
     if noise is None:
         pictures = range(first_picture, first_picture + len(condition))

@@ -124,12 +124,13 @@ def seeded_noise(
         yield from torch.stack(draws, dim=1)  # (row_tokens, B, width)
 
 
-def _check(config: GPTConfig, condition: Tensor, latent_frames: int, context_frames: int) -> None:
-    window, length = config.latent_shape[0], config.condition_length
+def check_condition(config: GPTConfig, condition: Tensor) -> None:
+    """Refuse a condition of the wrong shape, type or range with a sentence that says what this transformer needs."""
+    length = config.condition_length
     if condition.ndim != 2 or condition.shape[1] != length or not len(condition) or condition.dtype != torch.int64:
         raise UserError(
             f"the condition is {condition.dtype} of shape {tuple(condition.shape)}, but this transformer needs int64 "
-            f"of shape (videos, {length}), at least one video."
+            f"of shape (batch, {length}), at least one."
         )
     highest = max(config.condition_codes, 1) - 1
     if condition.min() < 0 or condition.max() > highest:
@@ -137,6 +138,11 @@ def _check(config: GPTConfig, condition: Tensor, latent_frames: int, context_fra
             f"the condition holds values from {condition.min()} to {condition.max()}, but this transformer knows "
             f"0 to {highest}."
         )
+
+
+def _check(config: GPTConfig, condition: Tensor, latent_frames: int, context_frames: int) -> None:
+    check_condition(config, condition)
+    window = config.latent_shape[0]
     if latent_frames < 1:
         raise UserError(f"{latent_frames} latent frames were asked for; ask for at least 1.")
     if window > 1 and not 1 <= context_frames < window:

@@ -68,8 +68,9 @@ def ruler(clips: int) -> Ruler:
     train, test = (videos.dataset(s, length=config.frames, resolution=config.resolution) for s in splits)
     real = np.concatenate([train.clips(step, 256, seed=7)[0].numpy() for step in range(REAL_CLIPS // 256)])
     held_out, labels = test.clips(0, clips, seed=7)
-    random = RandomFeatures(DIMENSIONS).fit(real)
-    return Ruler(real, held_out.numpy(), labels, random, recipes.get("actions/classifier").model)
+    random = RandomFeatures(DIMENSIONS).to(default_device()).fit(real)
+    classifier = recipes.get("actions/classifier").model.to(default_device())
+    return Ruler(real, held_out.numpy(), labels, random, classifier)
 
 
 def sample_long(

@@ -85,13 +85,16 @@ def wide_pictures(count: int, resolution: int, first: int = 0) -> Video:
 def encode(vqgan: VQGAN, pictures: Video) -> Tensor:
     """uint8 (B, H, W, 3) to int64 (B, H / p, W / p), of any size that the tokenizer divides."""
     parts = torch.from_numpy(pictures).unsqueeze(1).split(PICTURES)
-    return torch.cat([vqgan.encode(to_model(part)) for part in parts])[:, 0]
+    device = next(vqgan.parameters()).device
+    return torch.cat([vqgan.encode(to_model(part).to(device)).cpu() for part in parts])[:, 0]
 
 
 @torch.inference_mode()
 def decode(vqgan: VQGAN, tokens: Tensor) -> Video:
     """int64 (B, h', w') to uint8 (B, H, W, 3)."""
-    return to_uint8(torch.cat([vqgan.decode(part) for part in tokens.unsqueeze(1).split(PICTURES)]))[:, 0]
+    device = next(vqgan.parameters()).device
+    parts = [vqgan.decode(part.to(device)) for part in tokens.unsqueeze(1).split(PICTURES)]
+    return to_uint8(torch.cat(parts))[:, 0]
 
 
 def draw(edge: Edge, seed: int, pictures: int = PICTURES) -> Drawn:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from statistics import fmean, median, stdev
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
@@ -36,7 +37,6 @@ CLIPS = 256
 CALIBRATION_CLIPS = 64
 DEEPEST = 3  # residual blocks a level
 TRAINED = ("zeros", "reflect", "circular", "replicate", "real", "released-zeros")
-TRAINED_LESS = tuple(f"{side}-{units}" for side in ("first", "last") for units in (1, 2, 3, 4))
 
 
 def held_out(videos: Videos, frames: int, clips: int = CLIPS, split: Split = "test") -> Tensor:
@@ -68,7 +68,7 @@ def untrained(config: VQGANConfig, videos: Videos, seed: int) -> VQGAN:
         for part in clips.split(16):
             vqgan.train().latents(part)
         z = vqgan.eval().latents(clips)  # (B, D, t, h, w)
-        vectors = z.movedim(1, -1).flatten(0, -2)
+        vectors = rearrange(z, "b d t h w -> (b t h w) d")
         vqgan.codebook.initialise(draw_candidates(vectors, config.codes, torch_generator(seed, "untrained codes")))
     return vqgan
 
@@ -88,7 +88,8 @@ def run_trained(seed: int) -> Numbers:
     """Scores of trained encoders, with reconstruction quality and, for the padded ones, the error after each unit."""
     videos = recipes.get("actions/videos")
     numbers: Numbers = {}
-    for name in (*TRAINED, *TRAINED_LESS):
+    less = [n for n in variants(PRESETS[current_scale()].vqgan) if n.startswith(("first-", "last-"))]
+    for name in (*TRAINED, *less):
         trained = recipes.get(f"actions/study-{name}", seed)
         trained.model.to(default_device())
         numbers[name] = score(trained.model, videos) | {"psnr": trained.scores["psnr"]}
@@ -153,8 +154,9 @@ def costs(batch: int = 8, rounds: int = 5) -> dict[str, dict[str, float]]:
     steps = {}
     for name, config in variants(PRESETS[current_scale()].vqgan).items():
         frames = config.frames + sum(config.forward_margins)
-        clips = torch.rand(batch, 3, frames, config.resolution, config.resolution, device=default_device()) - 0.5
-        steps[name] = training_step(VQGAN(config).train().to(default_device()), clips)
+        shape = (batch, 3, frames, config.resolution, config.resolution)
+        clips = torch.rand(shape, generator=torch_generator(0, "cost clips")) - 0.5
+        steps[name] = training_step(VQGAN(config).train().to(default_device()), clips.to(default_device()))
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for name in list(steps) * (rounds + 1):  # the first round warms up
         started = time.perf_counter()

@@ -66,7 +66,7 @@ def prefix_losses(vqgan: VQGAN, transformer: TrainedTransformer, clips: int = CL
 
 
 def run_prefix(seed: int) -> Numbers:
-    """The slid-prefix gap after one, two and three slides, and its two parts, each with its standard error."""
+    """The slid-prefix gap after one, two and three slides, with its standard error over clips, and its two parts."""
     numbers: Numbers = {}
     for padding in PADDINGS:
         vqgan, gpt = recipes.get(f"actions/vqgan-{padding}", seed).model, recipes.get(f"actions/gpt-{padding}", seed)

@@ -78,6 +78,8 @@ class Results:
         Pairs are those of one seed; the interval is Student's, which takes 3 seeds for what they are worth.
         """
         differences = [a - b for a, b in zip(self.values(key), self.values(other), strict=True)]
+        if len(differences) - 1 not in STUDENT_95:
+            raise UserError(f"{self.study} has {len(differences)} seeds: an interval needs 2 to 10.")
         return fmean(differences), STUDENT_95[len(differences) - 1] * stdev(differences) / len(differences) ** 0.5
 
     def origin(self) -> str:
@@ -91,7 +93,7 @@ class Results:
 
         A run on another kind of machine is like a run of another seed, and three seeds do not say how far apart runs
         can be. So "as stored" means: no further below the lowest or above the highest stored value than these two are
-        apart, and a tenth of the value.
+        apart, a tenth of the value, and what rounding to `digits` hides.
         """
         low, high = min(self.values(key)), max(self.values(key))
         room = high - low + 0.1 * max(abs(low), abs(high)) + 0.5 * 10**-digits
@@ -119,8 +121,14 @@ def load(name: str, scale: Scale = "toy") -> Results:
 
 
 def exists(name: str, scale: Scale) -> bool:
-    """Whether the repository holds results of this study at this scale."""
-    return (STORED / file_name(name, scale)).is_file()
+    """Whether there are results of this study at this scale, here or where only the package is installed, online."""
+    if STORED.is_dir():
+        return (STORED / file_name(name, scale)).is_file()
+    try:
+        _fetch(file_name(name, scale))
+    except UserError:
+        return False
+    return True
 
 
 def by_scale(name: str, keys: Sequence[str], digits: int = 2) -> str:
@@ -131,7 +139,7 @@ def by_scale(name: str, keys: Sequence[str], digits: int = 2) -> str:
     lines += [f"{key:32s}" + "".join(f"{r.text(key, digits):>20s}" for r in found.values()) for key in keys]
     lines += [f"{scale}: {r.origin()}" for scale, r in found.items()]
     if "gpu" not in found:
-        lines.append("gpu scale: not measured yet. `make gpu` on a machine with a GPU measures it and stores it here.")
+        lines.append("gpu scale: no results yet; `make gpu` on a machine with a GPU measures them and stores them here")
     return "\n".join(lines)
 
 
@@ -146,12 +154,13 @@ def collect(study: Study, seeds: Sequence[int], command: str = "make results") -
     Returns:
         The file that was written.
     """
-    parts = {seed: part(study, seed) for seed in seeds}
+    parts = {seed: part(study, seed, command) for seed in seeds}
+    origins = [found["provenance"] for found in parts.values()]
     content = {
         "study": study.name,
         "protocol": " ".join(study.protocol.split()),
-        "provenance": provenance(command),
-        "seeds": {str(seed): numbers for seed, numbers in parts.items()},
+        "provenance": {key: ", ".join(dict.fromkeys(origin[key] for origin in origins)) for key in origins[0]},
+        "seeds": {str(seed): found["numbers"] for seed, found in parts.items()},
     }
     path = STORED / file_name(study.name, current_scale())
     with replacing(path) as temporary:
@@ -162,7 +171,8 @@ def collect(study: Study, seeds: Sequence[int], command: str = "make results") -
 def provenance(command: str) -> dict[str, str]:
     """Where and when numbers were made: commit, date, scale, hardware, torch, command."""
     git = ["git", "-C", str(REPOSITORY)]
-    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    describe = [*git, "describe", "--always", "--dirty", "--exclude=*"]  # says so if something was not committed
+    commit = subprocess.run(describe, capture_output=True, text=True, check=False)
     return {
         "commit": commit.stdout.strip() or "unknown",
         "date": datetime.date.today().isoformat(),
@@ -191,37 +201,39 @@ def rounded(numbers: Any, digits: int = 5) -> Any:
 
 
 def leaves(numbers: Numbers, prefix: str = "") -> Iterator[tuple[str, float]]:
-    """Every single number with its path."""
+    """Every number with its path, and for a list of numbers its length."""
     for name, value in numbers.items():
         if isinstance(value, dict):
             yield from leaves(value, f"{prefix}{name}/")
-        elif isinstance(value, int | float):
-            yield prefix + name, value
+        else:
+            yield prefix + name, len(value) if isinstance(value, list) else value
 
 
-def part(study: Study, seed: int) -> Numbers:
-    """What a study gives for one seed; kept in the home, so that it is computed once."""
-    path = home() / "results" / f"{study.name}-v{study.version}-{current_scale()}-{seed}.json"
+def part(study: Study, seed: int, command: str = "make results") -> dict[str, Any]:
+    """What a study gives for one seed, "numbers" and their "provenance"; kept in the home and computed once."""
+    path = home() / "results" / "parts" / f"{study.name}-v{study.version}-{current_scale()}-{seed}.json"
     if not path.is_file():
         print(f"{study.name}, seed {seed}", flush=True)
-        numbers = rounded(study.run(seed))
+        origin = provenance(command)  # before the run: of the code that computes it
+        content = {"provenance": origin, "numbers": rounded(study.run(seed))}
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps(numbers) + "\n")
+            temporary.write_text(json.dumps(content) + "\n")
     return json.loads(path.read_text())
 
 
 def _fetch(file: str) -> dict[str, Any]:
-    """From the repository named in the package's metadata; kept in the home."""
+    """From the repository named in the package's metadata; the copy in the home serves where that cannot be reached."""
     kept = home() / "results" / file
-    if not kept.is_file():
-        urls = metadata.metadata("tatslib").get_all("Project-URL") or []
-        repository = next(url.split(", ")[1] for url in urls if url.startswith("Repository"))
-        address = repository.replace("github.com", "raw.githubusercontent.com") + f"/main/book/results/{file}"
-        try:
-            with urlopen(address, timeout=SECONDS_TO_WAIT) as answer:
-                text = answer.read().decode()
-        except OSError as error:
+    urls = metadata.metadata("tatslib").get_all("Project-URL") or []
+    repository = next(url.split(", ")[1] for url in urls if url.startswith("Repository"))
+    address = repository.replace("github.com", "raw.githubusercontent.com") + f"/main/book/results/{file}"
+    try:
+        with urlopen(address, timeout=SECONDS_TO_WAIT) as answer:
+            text = answer.read().decode()
+    except OSError as error:
+        if not kept.is_file():
             raise UserError(f"the results {file} could not be fetched from {address} ({error}).") from error
+    else:
         with replacing(kept) as temporary:
             temporary.write_text(text)
     return json.loads(kept.read_text())

@@ -80,7 +80,7 @@ PRESETS: dict[Scale, Preset] = {
         study_steps=240,
     ),
     "gpu": Preset(
-        worlds=WorldSettings(size=96, groups=75, skies=144, jitter=0.02, texture=0.3),
+        worlds=WorldSettings(size=128, groups=75, skies=144, jitter=0.02, texture=0.3),
         vqgan=VQGANConfig(
             resolution=64,
             frames=16,

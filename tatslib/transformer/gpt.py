@@ -208,7 +208,8 @@ class GPT(nn.Module):
         """The same for each token alone, not averaged: float32 (B, t, h, w), in nats."""
         logits, targets = self._predictions(condition, tokens)
         losses = F.cross_entropy(rearrange(logits, "B N V -> B V N").float(), targets, reduction="none")
-        return losses.view(tokens.shape)
+        _, t, h, w = tokens.shape
+        return rearrange(losses, "B (t h w) -> B t h w", t=t, h=h, w=w)
 
     def _predictions(self, condition: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, t*h*w, V) of every video token and what they should have predicted, (B, t*h*w)."""

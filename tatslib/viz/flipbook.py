@@ -27,7 +27,7 @@ def show_flipbook(
 ) -> None:
     """Show one of several pictures or plots, chosen by one or more sliders (mouse, finger or arrow keys).
 
-    Without scripts the first page stands there as a picture.
+    Without scripts the page `first` stands there as a picture.
 
     Args:
         pages: label to uint8 (H, W, 3) or a matplotlib figure; the label is shown beside the slider and read aloud.

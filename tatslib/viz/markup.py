@@ -81,7 +81,7 @@ def _few_colours(picture: Picture) -> Image.Image:
     if picture.ndim == 3:
         colours, indices = np.unique(picture.reshape(-1, 3), axis=0, return_inverse=True)
         if len(colours) <= 256:
-            image = Image.fromarray(indices.reshape(picture.shape[:2]).astype(np.uint8), mode="P")
+            image = Image.fromarray(indices.reshape(picture.shape[:2]).astype(np.uint8))
             image.putpalette(colours.tobytes())
             return image
     return Image.fromarray(picture)

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from tatslib.errors import UserError
 from tatslib.viz.markup import Picture
 from tatslib.vqgan.config import VQGANConfig
 from tatslib.vqgan.padding import field_of_view
@@ -21,20 +22,19 @@ POSITIONS = ("first", "second", "third", "last")
 
 
 def padding_pages(
-    config: VQGANConfig, corruption: Mapping[str, Sequence[Tensor]], clip: int = 16
+    config: VQGANConfig, corruption: Mapping[str, Sequence[Tensor]]
 ) -> dict[tuple[str, str, str], Picture]:
     """Pages for `show_flipbook` with the sliders padding, unit and position.
 
     Args:
         config: of the encoder; the kinds of padding share its units.
         corruption: kind of padding to what `metrics.equivariance.corruption_by_depth` gave for it.
-        clip: T.
 
     Returns:
         uint8 (112, 480, 3) each. The strip shows which frame stands where: inside the clip its own, beyond it what the
         padding puts there. (Padding is done anew inside each unit; the strip shows the same rule at the input.)
     """
-    units = config.encoder_units
+    units, clip = config.encoder_units, config.frames
     pages = {}
     for padding, rows in corruption.items():
         for depth, row in enumerate(rows, start=1):
@@ -49,7 +49,9 @@ def padding_pages(
 
 
 def stand_in(padding: str, frame: int, clip: int) -> int | None:
-    """The frame of the clip that stands at `frame`, or None for nothing at all."""
+    """The frame of the clip that stands at `frame`, or None for nothing at all; a UserError for an unknown padding."""
+    if padding not in ("zeros", "replicate", "reflect", "circular"):
+        raise UserError(f"there is no rule for padding {padding!r}; known are zeros, replicate, reflect and circular.")
     if 0 <= frame < clip:
         return frame
     if padding == "replicate":

@@ -20,6 +20,13 @@ from tatslib.vqgan.padding import Unit, same_pad
 from tatslib.vqgan.vqgan import VQGAN
 
 
+def real_frames_twin(vqgan: VQGAN) -> VQGAN:
+    """The same weights with an encoder that pads nothing in time: real frames stand where the padding was."""
+    twin = VQGAN(vqgan.config.replace(valid_first=len(vqgan.config.encoder_units), valid_last=0))
+    twin.load_state_dict(vqgan.state_dict())
+    return twin.to(next(vqgan.parameters()).device).eval()
+
+
 def pad_with_zero_frames(video: Tensor, before: int, after: int) -> tuple[Tensor, Tensor]:
     """[0 x 0] of Eq. 2 and its flags: (B, C, before + T + after, H, W), and bool (T',) that is True for real frames."""
     flags = F.pad(torch.ones(video.shape[2], dtype=torch.bool, device=video.device), (before, after))
@@ -30,18 +37,18 @@ class MovedPadding(nn.Module):
     """g of Eq. 2, made from a trained zero-padding VQGAN: latents of a video in which some frames are flagged as real.
 
     Raises:
-        UserError: if the encoder does not pad with zeros in time throughout.
+        UserError: if the encoder does not pad with zeros in time throughout, or has group norm.
     """
 
     def __init__(self, vqgan: VQGAN):
         super().__init__()
         if any(unit.padding.time != "zeros" for unit in vqgan.config.encoder_units):
             raise UserError("Eq. 2 is about an encoder that pads with zeros throughout; this one does not.")
-        bare = VQGAN(vqgan.config.replace(valid_first=len(vqgan.config.encoder_units), valid_last=0))
-        bare.load_state_dict(vqgan.state_dict())
-        self.margins = bare.config.margins  # N zero frames before and after a clip
-        self.plans = bare.config.encoder_units
-        self.vqgan = bare.eval()
+        if vqgan.config.norm == "group":
+            raise UserError("Eq. 2 needs layers that treat every frame alike; group norm averages over the whole clip.")
+        self.vqgan = real_frames_twin(vqgan)
+        self.margins = self.vqgan.config.margins  # N zero frames before and after a clip
+        self.plans = self.vqgan.config.encoder_units
 
     def forward(self, video: Tensor, real: Tensor) -> Tensor:
         """float (B, C, before + T + after, H, W) and bool (before + T + after,) -> latents (B, D, t, h, w)."""
