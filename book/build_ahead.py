@@ -27,15 +27,21 @@ def build(name: str) -> None:
     recipes.get(name)
 
 
+def jobs_and_threads(artefacts: int) -> tuple[int, int]:
+    """How many artefacts to build side by side, and on how many threads each; a GPU serves one at a time."""
+    jobs = 1 if torch.cuda.is_available() else min(available_cores(), MOST_AT_ONCE, artefacts)
+    return jobs, max(1, available_cores() // jobs)
+
+
 def build_ahead() -> None:
     """Build all that is missing, on as many cores as there are."""
     missing = [name for name in TARGETS if any(step.state != "built" for step in recipes.plan(name).steps)]
     if not missing:
         return
-    jobs = 1 if torch.cuda.is_available() else min(available_cores(), MOST_AT_ONCE, len(missing))
+    jobs, threads = jobs_and_threads(len(missing))
     print(f"  building {len(missing)} artefacts and what they need, {jobs} at a time", flush=True)
     chosen = os.environ.get("OMP_NUM_THREADS")
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // jobs)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     try:
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
             try:

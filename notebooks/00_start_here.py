@@ -27,7 +27,7 @@
 # clip into 144 whole numbers and back. A *transformer* that writes such numbers, one after the other. And the trick
 # that lets it go on writing after its training length is used up.
 #
-# **What it costs.** On two processor cores without a GPU: about 4 minutes, 1.4 GB of memory and 100 MB of disk (a
+# **What it costs.** On two processor cores without a GPU: about 6 minutes, 1.4 GB of memory and 100 MB of disk (a
 # cache of decoded frames included) the first time; under a minute when you come back, because everything that was
 # built is kept.
 

@@ -11,9 +11,9 @@
 # then hands the transformer tokens that no training clip could ever have produced.
 #
 # **What you will see.** The same frames turned into different tokens; how far the zeros reach, layer by layer; the
-# paper's Equation 2 tried as printed (it fails), repaired and proved; histograms of tokens by position; what it costs a
-# transformer that has been shown real frames only; and the same thing in pictures, where it hides so well that image
-# models lived with it for years.
+# paper's Equation 2 tried as printed (it fails), repaired and proved; histograms of tokens by position; what a slid
+# prefix costs a transformer, measured on real frames; and the same thing in pictures, where it hides so well that
+# image models lived with it for years.
 
 # %%
 import sys
@@ -115,7 +115,7 @@ viz.show_pictures(
 )
 
 # %% [markdown]
-# Look at Figure 3.1 for a pattern. The background stands still, nobody moves there, and still its tokens change. With
+# Look at Figure 3.1 for a pattern. The background stands still, nothing moves there, and still its tokens change. With
 # copies instead of zeros a good part of them stays.
 #
 # ## How far do the zeros reach?
@@ -145,8 +145,8 @@ for unit in tokenizers["zeros"].model.config.encoder_units:
 
 # %% [markdown]
 # Sixteen numbers go in, four come out, and none of the four is 1. Chapter 2 computed why: a token sees 36 frames, a
-# clip has 16. At the paper's size it is 64 frames on clips of 16. So *no* token is free of padding; they only differ in
-# how much of it they got, and that difference is the position.
+# clip has 16. At the paper's size it is 64 frames on clips of 16. So *no* token is free of padding. All have as many
+# made-up frames in view; what differs is how near these lie and on which side, and that tells the position.
 #
 # That was arithmetic with averages. What happens with the real weights? We encode a clip from the middle of a longer
 # video twice: once alone, with zeros beyond its ends, and once with the *real* frames around it. How far apart are the
@@ -186,8 +186,8 @@ viz.show_figure(
 # further unit carries the error inwards by as much as its kernel reaches, until no latent frame is free of it. It
 # does not come evenly: the two outer latent frames end up several times as wrong as the two inner ones, so the error
 # itself tells how far the edge is. And copies are not real frames either, the right half is not black. A repeated
-# frame is wrong about motion. But it has the right colours in the right places, while zero is a value that features
-# there never have.
+# frame is wrong about motion. But it has the right colours in the right places, while zeros in *all* channels at once
+# are like nothing that a video makes there.
 #
 # ## Equation 2, tried by hand
 #
@@ -198,7 +198,7 @@ viz.show_figure(
 # $$f_\mathcal{E}(\mathbf x) = \hat f_\mathcal{E}([\mathbf 0^N\; \mathbf x\; \mathbf 0^N]).$$
 #
 # Is it true? We have both sides at hand. `real_frames_twin` gave us the trained encoder without padding in time. Let us
-# feed it the clip between black frames and compare tokens.
+# feed it the clip between frames of zeros (a middle grey, in the range of our pixels) and compare tokens.
 
 # %%
 vanilla, bare = tokenizers["zeros"].model, twins["zeros"]
@@ -270,14 +270,15 @@ print("the last four are those of before:", torch.allclose(later[:, :, 1:], pack
 
 # %% [markdown]
 # Now the argument. The sliding window asks the transformer to continue $\mathbf z^{(1:t-1)}$, the tokens of a clip
-# without its first latent frame, *as if they stood at the beginning*. By Equation 2 and shift-equivariance those
-# tokens come from
+# without its first latent frame, *as if they stood at the beginning*. By Equation 2 and shift-equivariance, an input
+# that yields them there is
 #
-# $$[\mathbf 0^{N-d}\; \mathbf x^{(d:T-1)}\; \mathbf 0^{N+d}],$$
+# $$[\mathbf 0^{N-d}\; \mathbf x^{(0:T-1)}\; \mathbf 0^{N+d}].$$
 #
-# that is: from an input whose clip begins with *real frames where the encoder always has zeros*, and ends with $d$
-# blank frames where real videos never have any. No training clip looks like this. The transformer is asked to go on
-# from a sentence in a language it has not seen.
+# (The paper prints $\mathbf x^{(d:T-1)}$ in the middle, which drops $d$ frames that all of these tokens have seen.)
+# Cut it as the encoder would: *in front of* the clip stand $d$ real frames where the encoder always has zeros, and
+# the clip itself *ends* with $d$ blank frames, which real videos hardly ever do. No training clip looks like this.
+# The transformer is asked to go on from a sentence in a language it has not seen.
 #
 # ## What the tokens know
 #
@@ -305,9 +306,9 @@ viz.show_figure(
     figure,
     number="3.3",
     alt="How often the 64 commonest codes of latent position 0 occur at each of the four positions. Zeros: positions "
-    "1 and 2 do not follow the curve of position 0. Replicate: all four curves lie on top of each other.",
+    "1 and 2 do not follow the curve of position 0. Replicate: all four curves nearly coincide.",
     caption="The codebook in use, position by position. With zeros the middle of a clip speaks another dialect than "
-    "its ends; with copies all four positions speak the same.",
+    "its ends; with copies all four positions speak nearly the same.",
 )
 
 # %% [markdown]
@@ -331,8 +332,9 @@ for padding, table in divergence.items():
     )
 
 # %% [markdown]
-# That was one pair of tokenizers. The study behind it was run for three seeds, and its protocol was written down before
-# the first of them:
+# That was one pair of tokenizers. The study behind it was run for three seeds, and its protocol was written down
+# before the first of them. (Here and below, "a ± b" in a stored table is the mean and the standard deviation over
+# seeds; a 95 % interval is always called so.)
 
 # %%
 stored = results.load("token-positions")
@@ -347,6 +349,8 @@ for padding, table in divergence.items():
     print(stored.check(f"{padding}/mean", float(table[0, 1:].mean()), digits=4))
 
 # %% [markdown]
+# Copies do not bring it down to chance, only to a few times chance, where zeros stand at many tens of times.
+#
 # ## What the transformer makes of it
 #
 # Tokens that know their place need not hurt. They hurt if somebody relies on them and then finds them in the wrong
@@ -368,11 +372,14 @@ for padding, row in live.items():
 # Both pay. Did you expect copies to pay as well? Their tokens change, too, if less; but there is a second reason, and
 # it has nothing to do with padding. A token sees 36 frames, *in both directions*. The matched prefix was encoded in a
 # clip that also held the frames to be predicted, so it has hints about the answer; the slid prefix was encoded before
-# they came. Sampling never has such hints.
+# they came. A frame that was drawn at the last position, as all are past the training length with a context of three,
+# has no such hints.
 #
-# A third prefix tells the two apart: in its right place, but from a clip whose last four frames are frozen, so that the
-# future is hidden (*blind*). What is between slid and blind is the *place*; what is between blind and matched is the
-# *future*. (We added it after the first seed had been seen, and the protocol says so.)
+# A third prefix tells the two apart: in its right place, but from a clip whose last four frames are frozen, so that
+# the future is hidden (*blind*). What is between slid and blind is the *place*; what is between blind and matched is
+# the *future*. (We added it after the first seed had been seen, and the protocol says so. *Place* still contains a
+# little look-ahead: in the blind prefix the first latent frames have seen those after them, in the slid one they have
+# not.)
 
 # %%
 stored = results.load("slid-prefix")
@@ -380,7 +387,7 @@ print(stored.protocol, "\n")
 for padding in live:
     parts = "   ".join(f"{part} {stored.text(f'{padding}/{part}', 3)}" for part in ("gap", "place", "future"))
     print(f"{padding:10s} {parts} nats a token   (held-out loss {stored.text(f'{padding}/nll')})")
-for part in ("gap", "place"):
+for part in ("gap", "place", "future"):
     difference, half = stored.difference(f"zeros/{part}", f"replicate/{part}")
     print(f"{part}, zeros - replicate, pairs of one seed: {difference:+.3f} ± {half:.3f} (95 % interval)")
 for padding, row in live.items():
@@ -388,10 +395,12 @@ for padding, row in live.items():
 print(stored.origin())
 
 # %% [markdown]
-# Now read the intervals. What the *place* costs is hardly more with zeros than with copies, and the difference is
-# smaller than its interval. So this link of the chain is **not shown at toy scale**: the transformer is handed tokens
-# that, by Figure 3.3, belong to other places, and it hardly minds. It has seen either dialect, at some position or
-# other, and reads both. The larger gap of copies is the *future*: their matched tokens give more of it away.
+# Now read the intervals. With a context of three latent frames this link of the chain is **not shown at toy scale**:
+# the transformer pays for tokens that, by Figure 3.3, belong to other places, but hardly more with zeros than with
+# copies. Perhaps it reads either dialect because it has met both, at some position or other. The gap of copies is the
+# larger one in all three seeds, and so is its *future* part, though neither difference is clear: their matched tokens
+# seem to give more of the future away (Exercise 2). Chapter 7 repeats the measurement with shorter contexts, and
+# there the paddings differ.
 #
 # That leaves the other half of the argument. The transformer also *writes* in the dialect of the position it believes
 # to be at, and a decoder has to make pictures of that, in places where it never met this dialect. And perhaps four
@@ -489,11 +498,11 @@ for edge in images.EDGES:
     print(stored.check(f"{edge}/border/gap", live[edge]["border"]["gap"], digits=3))
 
 # %% [markdown]
-# *tokens* is the divergence from real tokens inside a picture; *real* is what real pictures score themselves. Even
-# the centre is not free: 32 pictures are few, and `top_p` prefers plain skies. But with zeros the border costs
-# several times as much, with copies no more than the centre. *place* compares with what stood in that column of the
-# training pictures, and there the broken ones are as good as any: *the transformer did what it had learned*, which
-# was to write edges.
+# *tokens* is the divergence from real tokens inside a picture; *real* is what 32 real pictures score themselves, and
+# so what few pictures cost. Even the centre costs more than that, with either edge: a transformer is not perfect, and
+# `top_p` prefers plain skies. But with zeros the border costs several times as much, with copies no more than the
+# centre. *place* compares with what stood in that column of the training pictures, and there the broken ones are as
+# good as any: *the transformer did what it had learned*, which was to write edges.
 #
 # *gap* is slid minus matched, as in the section above, for windows put together of columns 6 or 11 of real pictures. In
 # the centre it is next to nothing, even with zeros. At the border it is not, and with zeros hardly any of it is the
@@ -517,8 +526,9 @@ for edge in images.EDGES:
 # - **Padding the input by hand and believing that the layers see it.** Equation 2 as printed is that mistake.
 # - **Taking a gap in likelihood for a gap in pictures.** A token can be unlikely and look fine, or likely and be
 #   decoded, in the wrong surroundings, into something else. Chapter 7 looks at pictures.
-# - **Forgetting that encoders look ahead.** A prefix of real tokens knows more than a prefix of sampled ones. Any gap
-#   that is measured with real prefixes contains this difference, unless it is taken out.
+# - **Forgetting that encoders look ahead.** A prefix of real tokens has seen frames that a prefix of tokens drawn at
+#   the last position has not. Any gap that is measured with real prefixes contains this difference, unless it is
+#   taken out.
 #
 # ## Exercises
 #
@@ -553,7 +563,8 @@ for padding, trained in tokenizers.items():
     )
 
 # %% [markdown]
-# This is what the matched prefix has and a sliding window never can have, whatever the padding.
+# This is what the matched prefix has and a window with a context of three cannot have, whatever the padding. (What is
+# drawn at an earlier position is another matter: see Chapter 7.)
 #
 # **3. Clues for a detective.** From a single latent frame of 36 tokens, can you tell at which position it was made?
 # Let the histograms decide: sum the log-probabilities of its tokens under each position's histogram and take the
@@ -569,13 +580,18 @@ for padding in tokenizers:
     print(f"{padding:10s} the position is guessed correctly in {right:.0%} of cases (chance: 25 %)")
 
 # %% [markdown]
+# A single latent frame gives its place away with zeros in about two cases of three, with copies not much more often
+# than by luck.
+#
 # ## Summary
 #
 # Zeros beyond the ends of a clip are encoded like everything else, they reach every token, and the tokens of one and
 # the same frame differ with its place in the clip. **Why does a model that was fine for sixteen frames fall apart at
-# frame seventeen?** Because from there on its window holds tokens made for other places, a prefix that no training
-# clip could have had, and its decoder meets them where it never met them before. Of these links we saw the first, the
-# corruption, beyond any doubt; the last one in pictures of the sky; and not the middle one, at our scale.
+# frame seventeen?** Because, says the paper, from there on its window holds tokens made for other places, a prefix
+# that no training clip could have had, and its decoder meets them where it never met them before. Of these links we
+# saw the first, the corruption, beyond any doubt, and the other two in pictures of the sky. In videos, with a context
+# of three latent frames, our transformers paid about the same with either padding; Chapter 7 looks at shorter
+# contexts, where they do not.
 #
-# The cure costs one word in a config. [Chapter 4](04_equivariance_score.ipynb) measures how good it is and why it is
-# enough.
+# The cure costs one word in a config. [Chapter 4](04_equivariance_score.ipynb) measures how far it goes, and what it
+# leaves.

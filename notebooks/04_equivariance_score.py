@@ -8,12 +8,12 @@
 #
 # **What the paper says.** Appendix A.3 proposes such a number, the *equivariance score* (its Eq. 3), and finds: the
 # more padding is removed, the better; with all of it removed the score is 1, at a price; of the paddings that cost
-# nothing, replicate is the best, better than reflect and circular. It scores about 0.75 and is what TATS uses (Fig.
+# nothing, replicate is the best, better than reflect and circular. It scores 0.75 and is what TATS uses (Fig.
 # 13).
 #
 # **What you will see.** The score in three lines; our Figure 13, trained and untrained, with seeds; an explorer that
-# shows what a padding is made of; which single layer does most of the damage; what each cure costs; two ways to fool
-# the score; what the option `--padding_type` of the released code really does; and the decoder, which nobody had
+# shows what a padding is made of; where in the encoder most of the damage is done; what each cure costs; two ways to
+# fool the score; what the option `--padding_type` of the released code really does; and the decoder, which nobody had
 # asked.
 
 # %%
@@ -26,7 +26,7 @@ if "google.colab" in sys.modules:  # Colab starts without the package; its own t
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
 
 # %% [markdown]
-# **What it costs.** On two processor cores without a GPU: about 6 minutes and 1.6 GB of memory the first time, in which
+# **What it costs.** On two processor cores without a GPU: about 5 minutes and 1.6 GB of memory the first time, in which
 # five small tokenizers are trained; under two minutes when they are there.
 
 # %%
@@ -48,7 +48,8 @@ from tatslib.training.presets import PRESETS
 from tatslib.viz.padding_explorer import padding_pages, stand_in
 from tatslib.vqgan.vqgan import VQGANConfig
 
-print(recipes.plan("actions/study-zeros"))
+for name in ("zeros", "reflect", "circular", "replicate", "released-zeros"):
+    print(recipes.plan(f"actions/study-{name}"))
 
 # %% [markdown]
 # ## The score
@@ -62,7 +63,7 @@ print(recipes.plan("actions/study-zeros"))
 # This is Equation 3 as printed, and it does not quite work. There are $t$ latent frames, numbered from 0, so the sum
 # over $i$ must end at $t-1$, and $t-1$ latent frames are compared, not $t$. Divided by $t \times h \times w$ a
 # perfect encoder of four latent frames would score $3/4$. The paper says that it scores 1, so the intended divisor is
-# the number of tokens compared. (Is it a coincidence that replicate scores "about 0.75"? We cannot know. In our own
+# the number of tokens compared. (Is it a coincidence that replicate scores 0.75? We cannot know. In our own
 # runs below everything is divided by what is compared.)
 
 
@@ -87,10 +88,9 @@ print(
 # %% [markdown]
 # Why a shift by exactly $d$ frames? Because the encoder walks through a clip in steps of $d$: moved by one latent
 # frame, the same frames fall into the same groups of four, and a convolution has no reason to answer differently. And
-# why is it a *hard* test? The two clips put the same frames at opposite ends. What stands at the very end of the
-# first stands one step before the end of the second, and what stands at the very beginning of the second was inside
-# the first. Every compared token changes its distance to both edges; that is the extreme case, and the paper means it
-# so.
+# why is it a *hard* test? Every compared token changes its distance to both edges, and in two of the three
+# comparisons one of the two stands *at* an edge: the last latent frame of the first clip, and the first of the
+# second. The paper calls these the extreme cases.
 #
 # The score is also a *blunt* test. It asks whether the nearest code stayed the same, not how far the vector moved. A
 # vector in the middle of its cell may be pushed a long way without changing its token; one near a border flips at a
@@ -99,9 +99,9 @@ print(
 #
 # ## Four paddings and real frames
 #
-# What could stand beyond the last frame? The paper's Figure 4 draws the candidates. *Zeros*: nothing. *Replicate*: the
-# last frame, frozen. *Reflect*: the video, played backwards. *Circular*: its other end. And *real* frames, which need
-# no assumption at all, only a longer clip. Here is the same for a clip of ours.
+# What could stand beyond the last frame? The paper draws the candidates in its Figures 4 and 13. *Zeros*: nothing.
+# *Replicate*: the last frame, frozen. *Reflect*: the video, played backwards. *Circular*: its other end. And *real*
+# frames, which need no assumption at all, only a longer clip. Here is the same for a clip of ours.
 
 # %%
 videos = recipes.get("actions/videos")
@@ -131,7 +131,8 @@ viz.show_pictures(
 # Which is nearer to the truth four frames on? And is a whole wrong picture (circular) better than none?
 #
 # We train one tokenizer for each. Everything but the encoder's edges *in time* is the same: data, seed, number of
-# steps, the decoder, and the edges in space, so that no difference can come from there.
+# steps, the decoder, and the edges in space, so that no difference can come from there. (So these are not Chapter 3's
+# two tokenizers. Those were trained longer, and the vanilla one has zeros in space and in the decoder as well.)
 
 # %%
 NAMES = ("zeros", "reflect", "circular", "replicate")
@@ -143,7 +144,7 @@ scores = {name: padding.score(model, videos) for name, model in trained.items()}
 stored = results.load("equivariance-trained")
 print("                live, one seed                             stored, three seeds    the paper")
 for name, row in scores.items():
-    paper = {"replicate": "about 0.75", "real": "1"}.get(name, "")
+    paper = {"replicate": "0.75", "real": "1"}.get(name, "")
     print(
         f"{name:10s} {row['score']:.2f} ± {row['over_clips']:.2f} over clips, {row['used_codes']} codes used"
         f"   {stored.text(f'{name}/score'):>18s}       {paper}"
@@ -230,9 +231,9 @@ for name, row in untrained.items():
 # %% [markdown]
 # Zeros come last without any training, so their damage is not something a network learns. It is there from the start.
 # More residual blocks a level mean more padded convolutions, and every score falls. The order of the other three,
-# however, is not that of the trained encoders: here circular leads. Random features ask of a padding only that it looks
-# like *some* frame. Features that were trained to tell this frame from that one ask for the *right* one, and there
-# copies of the neighbour are nearest.
+# however, is not that of the trained encoders: here circular leads, in all five seeds, and reflect is the last of the
+# three. We do not know why. Training turns the order round, so a ranking from random weights says little about
+# trained ones.
 #
 # ## Without padding, layer by layer
 #
@@ -257,24 +258,26 @@ viz.show_figure(
     figure,
     number="4.4",
     alt=f"Score against the number of units without padding. Trained, the last unit alone adds {gain:.2f}; the first "
-    f"unit alone adds {stored.mean('first-1/score') - stored.mean('zeros/score'):.2f}. Both curves end at 1.",
+    f"unit alone changes it by {abs(stored.mean('first-1/score') - stored.mean('zeros/score')):.2f}. Both end at 1.",
     caption="The padding-less family, counted from the input side (first) and from the output side (last). The band is "
     "the range over seeds. Which of the five units does the damage?",
 )
 
 # %% [markdown]
-# The two curves look like an open-and-shut case: begin at the output, the last residual block does all the damage.
-# Read them with care, because they are not mirror images. A unit that reads real frames needs frames to read. If the
-# last one does, the clip comes with eight more frames on either side, and these pass through *all* units. So `last-1`
-# not only cleans the last unit, it also pushes the zeros of the other four eight frames away from the clip.
+# The two curves look like an open-and-shut case: begin at the output, the last residual block seems to do nearly all
+# the damage. Read them with care, because they are not mirror images. A unit that reads real frames needs frames to
+# read. If the last one does, the clip comes with eight more frames on either side, and these pass through *all*
+# units. So `last-1` not only cleans the last unit, it also pushes the zeros of the other four eight frames away from
+# the clip.
 #
 # The other curve isolates the last unit. At $k = 4$ all units but the last are clean, and what is missing there to a
-# score of 1 is the work of the last residual block *alone*: its two convolutions run over four latent frames, a zero
-# of theirs stands for four frames of video, and nothing comes after it to average it away. And at $k = 1, 2, 3$,
-# where the first units are clean and the later ones pad, hardly anything is gained. A chain of convolutions is as
-# time-agnostic as its worst padded link, and links near the tokens are the worst.
+# score of 1, about a quarter, is the work of the last residual block *alone*. It is much, but not all: with zeros
+# everywhere more than half is missing. The other big step is from $k = 3$ to $k = 4$, where the second strided
+# convolution is cleaned. At $k = 1, 2, 3$, where the first units are clean and the later ones pad, little is gained.
+# Zeros near the tokens count most: one of them stands for several frames of video, and little comes after it to average
+# it away.
 #
-# For somebody who builds such a model the practical reading is a different one: a few real frames on either side,
+# For somebody who builds such a model the practical reading is a different one: eight real frames on either side,
 # enough for the last unit, already buy most of the score.
 #
 # ## What it costs
@@ -383,10 +386,10 @@ print(stored.check("released-zeros/score", scores["released-zeros"]["score"]))
 #
 # ## The decoder pads as well
 #
-# Users of the released code asked the authors why the same latent frame decodes differently inside another window.
-# Here is why: the decoder, too, finds nothing beyond its last latent frame and makes something up. Eq. 3 looks at the
-# encoder only, so let us do the same experiment on the other side: decode latent frames 0 to 3, and 1 to 4, and
-# compare the twelve frames that both show.
+# One may wonder why the same latent frame decodes differently inside another window. Here is why: the decoder, too,
+# finds nothing beyond its last latent frame and makes something up. Eq. 3 looks at the encoder only, so let us do the
+# same experiment on the other side: decode latent frames 0 to 3, and 1 to 4, and compare the twelve frames that both
+# show.
 
 # %%
 windows = results.load("decoder-windows")
@@ -417,13 +420,14 @@ viz.show_figure(
 )
 
 # %% [markdown]
-# The paper does not discuss this side, because its decoder always replicates and a whole video is decoded at once.
-# But it is the other half of what a sliding window does: the transformer draws tokens that belong at the end of a
-# clip, and the decoder finds them in the middle of a long video. With zeros, tokens of the end and tokens of the
-# middle are different dialects, as Chapter 3 showed, and the decoder was taught each in its place.
+# The paper does not discuss this side. The released decoder always replicates, which by the numbers above helps only
+# a little; but it decodes a whole video at once, so that there are no seams. It is the other half of what a sliding
+# window does: the transformer draws tokens that belong at the end of a clip, and the decoder finds them in the middle
+# of a long video. With zeros, tokens of the end and tokens of the middle are different dialects, as Chapter 3 showed,
+# and the decoder was taught each in its place.
 #
 # So a long video is best decoded in one go, as Chapter 0 did, or in windows that overlap by what the decoder sees.
-# Decoded in pieces laid end to end, a seam stands at each joint; with zeros it is worse.
+# If a video is decoded in pieces laid end to end, there is a seam at each joint; with zeros it is worse.
 #
 # ## At a larger scale
 #
@@ -475,6 +479,9 @@ for name in ("zeros", "replicate"):
     print(f"{name:10s} stillest quarter {still:.2f}, liveliest quarter {lively:.2f}")
 
 # %% [markdown]
+# Stillness is worth something to replicate, as expected. Zeros score *worse* on still clips: a plain grey is wrong
+# about the background, too.
+#
 # **3. Near misses.** When a token changes, is the new code vector close to the old one? Compare the distance between
 # old and new code with the distance between two codes drawn at random.
 
@@ -490,12 +497,16 @@ for name in ("zeros", "replicate"):
     print(f"{name:10s} a changed token moves {moved:.2f}; a random one would move {random:.2f}")
 
 # %% [markdown]
+# With zeros a changed token moves less than half as far as a random one would, with copies about a quarter as far: many
+# are near misses.
+#
 # ## Summary
 #
-# The share of tokens that survive a shift by one latent frame says how much an encoder knows about time, provided it
-# stands beside the number of codes in use and the clips are lively. **Can one number compare the cures?** It can: zeros
-# come last everywhere, real frames reach 1 at a price, copies of the last frame come nearest to them for nothing, and a
-# single unit with zeros near the tokens is enough to spoil what all others have kept clean.
+# The share of tokens that survive a shift by one latent frame says how much an encoder's tokens know about their
+# place in time, provided it stands beside the number of codes in use and the clips are lively. **Can one number
+# compare the cures?** It can: zeros come last everywhere, real frames reach 1 at a price, copies of the last frame
+# come nearest to them for nothing once the encoder is trained, and zeros in the last two units alone undo nearly all
+# that clean units before them could gain.
 #
 # What remains open is whether a better score makes better long videos. That is what
 # [Chapter 7](07_past_the_training_length.ipynb) tests.
