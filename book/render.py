@@ -55,7 +55,7 @@ def main() -> None:
     # The renderer numbers nothing from the clock, but asks git and the time zone; give it the same answers everywhere.
     environment = os.environ | {"TZ": "UTC", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(SOURCE), "--path-output", str(BOOK)]
-    strict = ["-W", "-n", "--keep-going", "-q"]
+    strict = ["-W", "-n", "--keep-going"]
     done = subprocess.run([*command, *strict], env=environment, check=False, capture_output=True, text=True)
     if done.returncode or not (HTML / "index.html").exists():
         sys.exit(f"{done.stdout}\n{done.stderr}\nThe book was not rendered, see above.")

@@ -256,7 +256,7 @@ with torch.inference_mode():
     print("equal to the package's:", torch.equal(packaged, by_hand))
 
 # %% [markdown]
-# Equal. So Equation 2 holds once $\hat f_\mathcal{E}$ reads flags as well as frames (the [ledger](../book/ledger.md)
+# Equal. So Equation 2 holds once $\hat f_\mathcal{E}$ reads flags as well as frames (the ledger of differences
 # has a row for it), and flags that move with the frames leave it shift-equivariant. Let us check that, too: the same
 # clip, four frames later in a longer stretch of nothing.
 

@@ -381,7 +381,7 @@ print(stored.check("released-zeros/score", scores["released-zeros"]["score"]))
 # It stays near zeros. The two convolutions that shrink time still have them, and that is enough to spoil the tokens;
 # copies in the residual blocks then spread what is spoilt already. Which of the two ends up lower depends on the
 # seed. So the released option does not make the vanilla model that its name suggests, and a reader of its code would
-# not guess it, but by this score it makes one that is about as corrupted. The [ledger](../book/ledger.md) has the
+# not guess it, but by this score it makes one that is about as corrupted. The ledger of differences has the
 # row.
 #
 # ## The decoder pads as well

@@ -128,6 +128,14 @@ def test_figures_are_numbered_without_a_gap_and_mentioned_ones_exist(chapter: Ch
 
 
 @each_chapter
+def test_chapters_link_to_chapters_only(chapter: Chapter):
+    """Other pages of the book have another address on GitHub, in Colab and in the rendered book."""
+    for source in chapter.sources("markdown"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", source):
+            assert target in {f"{other.name}.ipynb" for other in CHAPTERS}
+
+
+@each_chapter
 def test_cells_are_short_and_the_chapter_has_its_length(chapter: Chapter):
     lengths = [len(source.splitlines()) for source in chapter.sources("code")]
     assert median(lengths) <= 12
