@@ -20,9 +20,11 @@ import os
 import platform
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
+from tatslib.training.device import available_cores
 from tatslib.training.presets import current_scale
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -175,6 +178,27 @@ def run_chapter(text: Path, target: Path, timeout: float) -> None:
     print(f"{end}  {text.stem}  {cost['seconds']:.0f} s  {cost['peak_memory_mib']} MiB  {size:.0f} kB", flush=True)
 
 
+def run_side_by_side(texts: list[Path], timeout: float) -> None:
+    """Run chapters in processes of their own, two at a time, the long ones at the end of the book first.
+
+    Their artefacts are there by now, and what a chapter does with them gains little from a second thread.
+    """
+    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, available_cores() // 2)))
+    environment = os.environ | {"OMP_NUM_THREADS": threads}
+
+    def run(text: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, __file__, text.stem, "--force", "--timeout", str(timeout)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    print(f"  running {len(texts)} chapters, two at a time", flush=True)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(run, text) for text in reversed(texts)]:
+            print(done.result().stdout, end="", flush=True)
+            if done.result().returncode:
+                pool.shutdown(cancel_futures=True)
+                sys.exit(done.result().stderr)
+
+
 def is_stored(text: Path, target: Path, in_place: bool) -> bool:
     """Whether the outputs in `target` belong to this content."""
     if not target.exists():
@@ -213,14 +237,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as profile:  # a user's own IPython start-up files must not change a chapter
         os.environ["IPYTHONDIR"] = profile
         todo = [t for t in texts if options.force or not is_stored(t, folder / f"{t.stem}.ipynb", options.in_place)]
-        if len(todo) > 1 and not options.in_place:  # an author measures what each chapter costs alone
-            build_ahead()
         for text in texts:
-            target = folder / f"{text.stem}.ipynb"
             if text not in todo:
                 print(f"  {text.stem}  already run", flush=True)
-            else:
-                run_chapter(text, target, options.timeout)
+        if len(todo) > 1 and not options.in_place:  # an author measures what each chapter costs alone
+            build_ahead()
+            run_side_by_side(todo, options.timeout)
+        else:
+            for text in todo:
+                run_chapter(text, folder / f"{text.stem}.ipynb", options.timeout)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """What is built before the chapters run: known names, all that chapters announce, and nothing twice."""
 
 import re
+import subprocess
+from pathlib import Path
 
 import build_ahead
+import pytest
+import run_chapters
 from chapters import CHAPTERS
 
 from tatslib.recipes.table import in_order, table
@@ -48,3 +52,22 @@ def test_targets_are_built_in_processes_of_one_thread_and_the_readers_choice_sta
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     build_ahead.build_ahead()
     assert seen["threads"] == build_ahead.os.environ["OMP_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize("failing", [None, "b"])
+def test_chapters_run_in_processes_of_their_own_and_a_failure_ends_the_run(monkeypatch, capsys, failing) -> None:
+    def run(command: list[str], env: dict[str, str], **options: object) -> subprocess.CompletedProcess[str]:
+        assert env["OMP_NUM_THREADS"] == "1" and command[3:] == ["--force", "--timeout", "5"]
+        name = command[2]
+        return subprocess.CompletedProcess(command, name == failing, f"ran {name}\n", f"{name} broke")
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(run_chapters, "available_cores", lambda: 2)
+    monkeypatch.setattr(run_chapters.subprocess, "run", run)
+    texts = [Path("a.py"), Path("b.py"), Path("c.py")]
+    if failing:
+        with pytest.raises(SystemExit, match="b broke"):
+            run_chapters.run_side_by_side(texts, 5)
+    else:
+        run_chapters.run_side_by_side(texts, 5)
+        assert capsys.readouterr().out.endswith("ran c\nran b\nran a\n")
