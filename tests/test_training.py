@@ -42,8 +42,11 @@ class Noise:
     def __init__(self, length: int = 4):
         self.length = length
 
-    def clips(self, step: int, batch_size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        phases = torch.rand(batch_size, 1, 1, 1, 1, generator=torch_generator(0, "stripes", step)) * 7
+    def clips(
+        self, step: int, batch_size: int, *, rank: int = 0, world_size: int = 1
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        count = batch_size * world_size
+        phases = torch.rand(count, 1, 1, 1, 1, generator=torch_generator(0, "stripes", step))[rank::world_size] * 7
         t, y = torch.arange(self.length).view(-1, 1, 1, 1), torch.arange(8).view(-1, 1, 1)
         stripes = (torch.sin(phases + t / 2 + y) * 127 + 128).to(torch.uint8)
         return stripes.expand(batch_size, self.length, 8, 8, 3), torch.zeros(batch_size, dtype=torch.int64)
@@ -188,10 +191,10 @@ def test_drawing_initial_weights_leaves_the_callers_generator_alone(tmp_path):
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_loss_and_last_good_checkpoint(tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_term_and_last_good_checkpoint(tmp_path):
     training = TINY_TRAINING.model_copy(update={"learning_rate": 1e30, "steps": 8})
     with pytest.raises(
-        UserError, match=r"loss of the generator became (nan|inf) at step \d+; the last good checkpoint"
+        UserError, match=r"loss of the generator, .+ became (nan|inf) at step \d+; the last good checkpoint"
     ):
         train_vqgan(TINY, training, Noise(), tmp_path)
     assert newest(tmp_path) is not None

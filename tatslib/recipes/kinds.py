@@ -136,22 +136,24 @@ class VideosRecipe(Recipe):
 
 
 class VQGANRecipe(Recipe):
-    """Train a tokenizer on the clips of a world."""
+    """Train a tokenizer on the clips of a world, from nothing or from the weights of another one."""
 
     videos: str
     model: VQGANConfig
     training: VQGANTraining
+    start: str | None = None  # another such recipe
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The videos."""
-        return (self.videos,)
+        """The videos, and what is gone on from."""
+        return (self.videos, self.start) if self.start else (self.videos,)
 
     def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
         """Train on the train split, measure on the test split."""
         videos = needs[self.videos]
         train, test = clips_for(self.model, videos, "train"), clips_for(self.model, videos, "test")
-        vqgan = train_vqgan(self.model, self.training, train, folder, device=default_device(), label=folder.name)
+        start = needs[self.start].model if self.start else None
+        vqgan = train_vqgan(self.model, self.training, train, folder, default_device(), folder.name, start)
         return evaluate_vqgan(vqgan, test)
 
     def load(self, folder: Path, scores: dict[str, float]) -> TrainedVQGAN:

@@ -52,6 +52,14 @@ def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
                 seed=seed,
                 **preset.transformer.model_dump(),
             )
+        if preset.adversarial is not None:
+            recipes[f"{world}/vqgan-gan"] = VQGANRecipe(
+                videos=f"{world}/videos",
+                model=preset.vqgan.replace(padding="replicate"),
+                training=preset.adversarial.replace(seed=seed),
+                start=f"{world}/vqgan-replicate",
+                seed=seed,
+            )
     for variant, config in variants(preset.vqgan).items():
         recipes[f"actions/study-{variant}"] = VQGANRecipe(
             videos="actions/videos",

@@ -6,8 +6,9 @@ from typing import Literal
 
 import psutil
 import torch
+from torch.amp import GradScaler
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 def default_device() -> torch.device:
@@ -15,11 +16,25 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def number_format(precision: Precision, device: torch.device) -> torch.dtype:
+    """What "auto" stands for: bfloat16 where the chip multiplies it natively, float16 on other GPUs (a T4), float32."""
+    named = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if precision != "auto":
+        return named[precision]
+    if has_fast_bfloat16(device):
+        return torch.bfloat16
+    return torch.float16 if device.type == "cuda" else torch.float32
+
+
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager:
-    """The autocast context for `precision` on `device`; "auto" takes bfloat16 where the chip multiplies it natively."""
-    if precision == "float32" or (precision == "auto" and not has_fast_bfloat16(device)):
-        return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    """The autocast context for `precision` on `device`."""
+    format = number_format(precision, device)
+    return nullcontext() if format == torch.float32 else torch.autocast(device.type, dtype=format)
+
+
+def loss_scaler(precision: Precision, device: torch.device) -> GradScaler:
+    """Keeps gradients inside the narrow range of float16; does nothing in other formats."""
+    return GradScaler(device.type, enabled=number_format(precision, device) == torch.float16)
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

@@ -1,8 +1,9 @@
 """The one training loop: both stages, every optimiser, resumed exactly.
 
-A task says what is special about a stage: its models, its optimisers and, for a step, its losses. The loop does what
-is the same for all: learning rate, backward, clipping, update, log, checkpoint, progress, Ctrl-C. Every draw of a task
-comes from (seed, stream, step), so resuming from a checkpoint continues with bit-identical losses.
+A task says what is special about a stage: its models, its optimisers and, for a part of a step's batch, its losses. The
+loop does what is the same for all: learning rate, accumulation, backward, clipping, update, log, checkpoint, progress,
+Ctrl-C. Every draw of a task comes from (seed, stream, step), so resuming from a checkpoint continues with bit-identical
+losses. Checkpoints lie between steps, never inside an accumulation: a run that is cut off there repeats that step.
 """
 
 import json
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -20,36 +22,58 @@ from typing import Any, Protocol
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.amp import GradScaler
 
 from tatslib.config import Config
 from tatslib.errors import UserError
 from tatslib.progress import progress
 from tatslib.training.checkpoint import newest, restore, save_checkpoint, write_text
-from tatslib.training.device import use_idle_cores
+from tatslib.training.device import Precision, loss_scaler, use_idle_cores
 
 
 class LoopSettings(Config):
     """How long, how often, how far."""
 
     steps: int = Field(gt=0)  # optimiser updates in all
+    accumulate: int = Field(1, ge=1)  # parts that a step's batch is computed in, one after the other
     clip: float | None = Field(1.0, gt=0)  # largest gradient norm (paper A.1: 1 for the VQGAN); None: no limit
+    precision: Precision = "float32"
     log_every: int = Field(1, gt=0)  # steps between lines of log.jsonl
     save_every: int = Field(200, gt=0)  # steps between checkpoints; the last step is always saved
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of a step's batch is computed: every `of`-th clip, from number `index` on.
+
+    Parts come from accumulation and from processes that work side by side, and what a step sees does not depend on
+    either.
+    """
+
+    index: int = 0
+    of: int = 1
+    part: int = 0  # of an accumulation; processes that work side by side are at the same one
+    last: bool = True  # the update follows
+
+
+Terms = dict[str, Tensor]  # the summands of a loss, weighted, each a scalar
 
 
 class Task(Protocol):
     """What a stage brings to the loop."""
 
+    device: torch.device
     models: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of every optimiser at `step`."""
 
-    def losses(self, step: int, metrics: dict[str, float]) -> Iterator[tuple[str, Tensor]]:
-        """Yield (optimiser name, loss) in the order of the updates; each is applied before the next is asked for.
+    def losses(self, step: int, share: Share, metrics: dict[str, Tensor]) -> Iterator[tuple[str, Terms]]:
+        """Yield (optimiser name, terms of its loss) in the order of the updates.
 
-        What is put into `metrics` is logged and shown.
+        Each is applied, where the update is due, before the next is asked for. What is put into `metrics` (scalars) is
+        logged and shown.
         """
 
 
@@ -71,8 +95,10 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
     """
     checkpoint = newest(run)
     first = checkpoint.step if checkpoint else 0
+    scaler = loss_scaler(settings.precision, task.device)
     if checkpoint:
         restore(checkpoint, task.models, task.optimizers)
+        scaler.load_state_dict(checkpoint.state.get("scaler", {}))
         if "OMP_NUM_THREADS" not in os.environ:  # sums that are split over other threads differ in the last bit
             torch.set_num_threads(checkpoint.state["threads"])
     else:
@@ -89,7 +115,7 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
     ):
         for step in range(first, settings.steps):
             started = time.perf_counter()
-            metrics = update(task, step, settings.clip, run)
+            metrics = update(task, step, settings, run, scaler)
             done = step + 1
             if done % settings.log_every == 0 or done == settings.steps:
                 log.append({"step": done, **metrics, "seconds": round(time.perf_counter() - started, 4)})
@@ -98,7 +124,7 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
                 bar.set_postfix_str(status_line(log[-1]), refresh=False)
             bar.update()
             if done % settings.save_every == 0 or done == settings.steps or stop.is_set():
-                state = {"threads": torch.get_num_threads()}
+                state = {"threads": torch.get_num_threads(), "scaler": scaler.state_dict()}
                 save_checkpoint(run, done, task.models, task.optimizers, state)
             if stop.is_set():
                 raise Interrupted(
@@ -108,25 +134,69 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
     return log
 
 
-def update(task: Task, step: int, clip: float | None, run: Path) -> dict[str, float]:
-    """One step: every loss of the task in turn, each with its own backward, clipping (paper A.1) and update."""
+def update(task: Task, step: int, settings: LoopSettings, run: Path, scaler: GradScaler) -> dict[str, float]:
+    """One step: for every part of the batch each loss in turn, with its own backward, clipping (paper A.1) and update.
+
+    Returns:
+        What is logged of the step: means over the parts.
+    """
     rate = task.learning_rate(step)
-    metrics: dict[str, float] = {"learning_rate": rate}
-    for name, loss in task.losses(step, metrics):
-        metrics[f"loss/{name}"] = value = loss.item()
-        if not math.isfinite(value):
-            last = newest(run)
-            where = f"the last good checkpoint is {last.folder}" if last else "nothing had been saved yet"
-            raise UserError(f"The loss of the {name} became {value} at step {step + 1}; {where}.")
-        optimizer = task.optimizers[name]
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        metrics[f"gradient/{name}"] = float(nn.utils.clip_grad_norm_(parameters, clip or math.inf))
-        optimizer.step()
-    return metrics
+    parts: list[dict[str, Tensor]] = []
+    norms: dict[str, float] = {}
+    for part in range(settings.accumulate):
+        share = Share(part, settings.accumulate, part, last=part == settings.accumulate - 1)
+        values: dict[str, Tensor] = {}
+        for name, terms in task.losses(step, share, values):
+            loss = torch.stack([term.float() for term in terms.values()]).sum()
+            detached = {key: term.detach() for key, term in terms.items()}
+            values |= {**detached, f"loss/{name}": loss.detach()}
+            optimizer = task.optimizers[name]
+            if part == 0:
+                optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss / settings.accumulate).backward()
+            if share.last:
+                scaler.unscale_(optimizer)
+                norms[f"gradient/{name}"] = norm = float(clip_gradients(optimizer, settings.clip))
+                refuse_nonsense(detached, norm if not scaler.is_enabled() else 0.0, name, step, run)
+                set_rate(optimizer, rate)
+                scaler.step(optimizer)
+            else:
+                refuse_nonsense(detached, 0.0, name, step, run)
+        parts.append(values)
+    scaler.update()
+    means = {key: sum(float(part[key]) for part in parts) / len(parts) for key in parts[0]}
+    return {"learning_rate": rate, **means, **norms}
+
+
+def clip_gradients(optimizer: torch.optim.Optimizer, limit: float | None) -> Tensor:
+    """Shorten the joint gradient of all that `optimizer` updates to `limit`; return its norm before."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    return nn.utils.clip_grad_norm_(parameters, limit or math.inf)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of the coming update."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def refuse_nonsense(terms: Terms, norm: float, name: str, step: int, run: Path) -> None:
+    """Stop before an update with a number that is none.
+
+    Raises:
+        UserError: names the step, the first term that is not finite (or the gradient) and the last good checkpoint.
+    """
+    numbers = dict(zip(terms, torch.stack([term.float() for term in terms.values()]).tolist(), strict=True))
+    numbers["the norm of the gradient"] = norm
+    wrong = next((key for key, value in numbers.items() if not math.isfinite(value)), None)
+    if wrong is None:
+        return
+    last = newest(run)
+    where = f"the last good checkpoint is {last.folder}" if last else "nothing had been saved yet"
+    raise UserError(
+        f"In the loss of the {name}, {wrong.replace('_', ' ')} became {numbers[wrong]} at step {step + 1}; {where}. "
+        "A lower learning rate, or clipping if it is off, may carry a run over this point."
+    )
 
 
 def cosine(step: int, steps: int, peak: float, warmup: int) -> float:
@@ -145,8 +215,8 @@ def linear_tail(step: int, steps: int, peak: float, tail: float) -> float:
 
 def status_line(entry: dict[str, float]) -> str:
     """The numbers of one step, always in the same columns."""
-    hidden = ("step", "seconds", "learning_rate")
-    numbers = [f"{name.removeprefix('loss/')} {value:8.4f}" for name, value in entry.items() if name not in hidden]
+    losses = {name.removeprefix("loss/"): value for name, value in entry.items() if name.startswith("loss/")}
+    numbers = [f"{name} {value:8.4f}" for name, value in losses.items()]
     return "  ".join([*numbers, f"lr {entry['learning_rate']:.1e}", f"{1000 * entry['seconds']:5.0f} ms"])
 
 

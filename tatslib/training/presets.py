@@ -42,6 +42,7 @@ class Preset(Config):
     worlds: WorldSettings = WorldSettings()
     vqgan: VQGANConfig
     vqgan_training: VQGANTraining
+    adversarial: VQGANTraining | None = None  # goes on from there with the adversaries; None: one run does both
     transformer: TransformerSize
     transformer_training: TransformerTraining
     train_clips: int  # clips that are tokenised to train the transformer
@@ -49,6 +50,24 @@ class Preset(Config):
     study_steps: int  # training steps of each encoder of the padding study (chapter 4)
     classifier: ClassifierTraining = ClassifierTraining()
 
+
+PAPER_VQGAN_TRAINING = VQGANTraining(
+    steps=30_000,
+    batch=96,  # 8 GPUs x 2 clips x 6 accumulated batches (B.2)
+    accumulate=6,
+    learning_rate=3e-5,  # as printed in B.2; the released script trains at 9e-5
+    betas=(0.5, 0.9),
+    decay_tail=0.0,
+    l1_weight=4.0,  # lambda_rec (B.2)
+    perceptual_weight=4.0,  # lambda_match (B.2), for VGG
+    gan_start=10_000,  # "after the reconstruction loss generally converges" (B.2)
+    matching_weight=4.0,  # lambda_match (B.2), for the discriminators
+    image_gan_weight=1.0,  # lambda_disc (B.2)
+    video_gan_weight=1.0,
+    log_every=50,
+    save_every=1000,
+    precision="auto",
+)
 
 PRESETS: dict[Scale, Preset] = {
     "toy": Preset(
@@ -71,6 +90,17 @@ PRESETS: dict[Scale, Preset] = {
             decay_tail=0.5,
             l2_weight=2.0,
             warmup_without_codes=80,
+            precision="auto",
+        ),
+        adversarial=VQGANTraining(
+            steps=240,
+            batch=8,
+            learning_rate=3e-4,
+            betas=(0.5, 0.9),
+            decay_tail=0.5,
+            l1_weight=4.0,
+            gan_start=0,
+            discriminator_width=16,
             precision="auto",
         ),
         transformer=TransformerSize(layers=4, heads=4, width=128),
@@ -101,6 +131,17 @@ PRESETS: dict[Scale, Preset] = {
             log_every=10,
             precision="auto",
         ),
+        adversarial=VQGANTraining(
+            steps=4000,
+            batch=32,
+            learning_rate=1e-4,
+            betas=(0.5, 0.9),
+            decay_tail=0.5,
+            l1_weight=4.0,
+            gan_start=0,
+            log_every=10,
+            precision="auto",
+        ),
         transformer=TransformerSize(layers=8, heads=8, width=512),
         transformer_training=TransformerTraining(
             steps=10_000, batch=64, learning_rate=6e-4, warmup=200, log_every=10, save_every=1000, precision="auto"
@@ -112,17 +153,7 @@ PRESETS: dict[Scale, Preset] = {
     ),
     "paper": Preset(
         vqgan=VQGANConfig(),  # 16 frames of 128x128, compression 4x8x8, K = 16384, c = 256 (3.1, B.2)
-        vqgan_training=VQGANTraining(
-            steps=30_000,
-            batch=96,  # 8 GPUs x 2 clips x 6 accumulated batches (B.2)
-            learning_rate=3e-5,  # as printed in B.2; the released script trains at 9e-5
-            betas=(0.5, 0.9),
-            decay_tail=0.0,
-            l1_weight=4.0,  # lambda_rec (B.2)
-            log_every=50,
-            save_every=1000,
-            precision="auto",
-        ),
+        vqgan_training=PAPER_VQGAN_TRAINING,
         transformer=TransformerSize(layers=24, heads=16, width=1024),
         transformer_training=TransformerTraining(
             steps=500_000,

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from tatslib.metrics.features import ClassifierConfig, ClipClassifier, classify
 from tatslib.training.checkpoint import claim_run, save_model
 from tatslib.training.device import Precision, autocast
-from tatslib.training.loop import LoopSettings, cosine, train
+from tatslib.training.loop import LoopSettings, Share, Terms, cosine, train
 from tatslib.training.train_vqgan import Clips
 from tatslib.videos import to_model
 
@@ -40,12 +40,12 @@ class ClassifierTask:
         """Half a cosine."""
         return cosine(step, self.training.steps, self.training.learning_rate, warmup=10)
 
-    def losses(self, step: int, metrics: dict[str, float]) -> Iterator[tuple[str, Tensor]]:
-        """One step on the clips of `step`."""
-        clips, labels = self.data.clips(step, self.training.batch)
+    def losses(self, step: int, share: Share, metrics: dict[str, Tensor]) -> Iterator[tuple[str, Terms]]:
+        """The share of the clips of `step`."""
+        clips, labels = self.data.clips(step, self.training.batch // share.of, rank=share.index, world_size=share.of)
         with autocast(self.training.precision, self.device):
             logits = self.classifier(to_model(clips).to(self.device))
-        yield "classifier", F.cross_entropy(logits.float(), labels.to(self.device))
+        yield "classifier", {"cross_entropy": F.cross_entropy(logits.float(), labels.to(self.device))}
 
 
 def train_classifier(

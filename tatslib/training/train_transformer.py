@@ -14,8 +14,8 @@ from tatslib.datasets.tokens import TokenClips, TokenIndex
 from tatslib.progress import progress
 from tatslib.randomness import derive_seed
 from tatslib.training.checkpoint import claim_run, save_model, weights_fingerprint
-from tatslib.training.device import Precision, autocast
-from tatslib.training.loop import LoopSettings, cosine, train
+from tatslib.training.device import autocast
+from tatslib.training.loop import LoopSettings, Share, Terms, cosine, train
 from tatslib.training.train_vqgan import Clips
 from tatslib.transformer.gpt import GPT, GPTConfig, parameter_groups
 from tatslib.videos import to_model
@@ -32,7 +32,6 @@ class TransformerTraining(LoopSettings):
     betas: tuple[float, float] = (0.9, 0.95)  # AdamW
     weight_decay: float = Field(0.01, ge=0)  # on the weights of linear layers only
     seed: int = 0
-    precision: Precision = "float32"
 
 
 class TransformerTask:
@@ -54,12 +53,14 @@ class TransformerTask:
             return cosine(step, options.steps, options.learning_rate, options.warmup)
         return options.learning_rate * min(1.0, (step + 1) / max(1, options.warmup))
 
-    def losses(self, step: int, metrics: dict[str, float]) -> Iterator[tuple[str, Tensor]]:
-        """One step on the token batch of `step`."""
+    def losses(self, step: int, share: Share, metrics: dict[str, Tensor]) -> Iterator[tuple[str, Terms]]:
+        """The share of the token batch of `step`."""
         tokens, labels = self.data.batch(step, self.training.batch)
+        tokens, labels = tokens[share.index :: share.of], labels[share.index :: share.of]
         condition = condition_tokens(self.gpt.config, labels)
         with autocast(self.training.precision, self.device):
-            yield "gpt", self.gpt.loss(condition.to(self.device), tokens.to(self.device))
+            loss = self.gpt.loss(condition.to(self.device), tokens.to(self.device))
+        yield "gpt", {"nll": loss}
 
 
 def gpt_config(index: TokenIndex, layers: int, heads: int, width: int) -> GPTConfig:

@@ -1,11 +1,11 @@
-"""Training the first stage: reconstruction and commitment (paper 2.1; the adversaries come in on top of this).
+"""Training the first stage: reconstruction, commitment and, from some step on, two adversaries (paper 2.1, A.1, B.2).
 
 Letters: B batch, C channels, T H W frames.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -14,70 +14,197 @@ from torch.nn import functional as F
 
 from tatslib.randomness import torch_generator
 from tatslib.training.checkpoint import claim_run, save_model
-from tatslib.training.device import Precision, autocast
-from tatslib.training.loop import LoopSettings, linear_tail, train
+from tatslib.training.device import autocast
+from tatslib.training.loop import LoopSettings, Share, Terms, linear_tail, train
 from tatslib.videos import to_model
-from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
+from tatslib.vqgan.config import Norm
+from tatslib.vqgan.discriminators import Adversaries, DiscriminatorConfig, pick_frames
+from tatslib.vqgan.losses import DISCRIMINATOR_LOSSES, AdversarialLoss, feature_matching, generator_loss
+from tatslib.vqgan.vqgan import VQGAN, VQGANConfig, VQGANOutput
+
+Range = Literal["right", "released"]
 
 
 class VQGANTraining(LoopSettings):
     """How a VQGAN is trained. The recipes of the scales stand in `presets.py`."""
 
-    batch: int = Field(8, gt=0)  # clips a step
+    batch: int = Field(8, gt=0)  # clips a step, over all its parts
     learning_rate: float = Field(1e-3, gt=0)
-    betas: tuple[float, float] = (0.9, 0.99)  # Adam
+    betas: tuple[float, float] = (0.9, 0.99)  # Adam, of the autoencoder; and of the discriminators
     decay_tail: float = Field(0.3, ge=0, le=1)  # share of the steps over which the rate falls to zero; 0: constant
     warmup_without_codes: int = Field(0, ge=0)  # first steps as a plain autoencoder, before the codebook starts
-    l1_weight: float = Field(1.0, ge=0)
+    l1_weight: float = Field(1.0, ge=0)  # lambda_rec
     l2_weight: float = Field(0.0, ge=0)
+    perceptual_weight: float = Field(0.0, ge=0)  # lambda_match for VGG (LPIPS); from the first step on
     seed: int = 0
-    precision: Precision = "float32"
+
+    # The adversaries.
+    gan_start: int | None = Field(None, ge=0)  # step at which they join; None: never
+    gan_loss: AdversarialLoss = "hinge"
+    image_gan_weight: float = Field(1.0, ge=0)  # lambda_disc
+    video_gan_weight: float = Field(1.0, ge=0)
+    matching_weight: float = Field(4.0, ge=0)  # lambda_match for the discriminators
+    discriminator_width: int = Field(64, ge=1)
+    discriminator_layers: int = Field(3, ge=1)
+    discriminator_norm: Norm = "batch"
+
+    # What the released code does otherwise.
+    second_pass: bool = False  # True: all of the model runs, and learns its statistics, once for either optimiser
+    perceptual_range: Range = "right"  # "released": LPIPS gets half the contrast that it was fitted to
+    perceptual_dropout: bool = False  # True: the heads of LPIPS drop half their channels at random
 
     @model_validator(mode="after")
-    def _the_codebook_starts(self) -> Self:
+    def _the_steps_suffice(self) -> Self:
         if self.warmup_without_codes >= self.steps:
             raise ValueError(
                 f"warmup_without_codes {self.warmup_without_codes} leaves none of {self.steps} steps for the codebook"
             )
+        if self.batch % self.accumulate:
+            raise ValueError(f"a batch of {self.batch} clips cannot be shared evenly by {self.accumulate} parts")
         return self
 
 
 class Clips(Protocol):
     """Where clips come from: a pure function of the step."""
 
-    def clips(self, step: int, batch_size: int) -> tuple[Tensor, Tensor]:
-        """uint8 (B, T, H, W, 3) and int64 (B,) labels."""
+    def clips(self, step: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> tuple[Tensor, Tensor]:
+        """uint8 (B, T, H, W, 3) and int64 (B,) labels: every `world_size`-th clip of the step, from `rank` on."""
 
 
 class VQGANTask:
-    """L_rec + beta L_commit of the paper's 2.1; L_codebook is minimised by the codebook's own EMA update."""
+    """L_rec + beta L_commit + L_match + L_disc of the paper's 2.1; the codebook's own EMA update is its L_codebook.
 
-    def __init__(self, config: VQGANConfig, training: VQGANTraining, data: Clips, device: torch.device):
+    Adversaries judge the reconstruction and one random frame of it. Their terms begin at `gan_start`, when the
+    reconstruction has about converged (B.2).
+    """
+
+    def __init__(
+        self,
+        config: VQGANConfig,
+        training: VQGANTraining,
+        data: Clips,
+        device: torch.device,
+        start: VQGAN | None = None,
+    ):
         self.training, self.data, self.device = training, data, device
-        self.vqgan = VQGAN(config, seed=training.seed).to(device)
+        self.vqgan = (start or VQGAN(config, seed=training.seed)).to(device)
         self.models: dict[str, nn.Module] = {"vqgan": self.vqgan}
         adam = torch.optim.Adam(self.vqgan.parameters(), betas=training.betas)
         self.optimizers: dict[str, torch.optim.Optimizer] = {"generator": adam}
+        if training.gan_start is not None:
+            shape = DiscriminatorConfig(
+                channels=config.channels,
+                width=training.discriminator_width,
+                layers=training.discriminator_layers,
+                norm=training.discriminator_norm,
+            )
+            self.adversaries = Adversaries(shape, seed=training.seed).to(device)
+            self.models["adversaries"] = self.adversaries
+            self.optimizers["discriminator"] = torch.optim.Adam(self.adversaries.parameters(), betas=training.betas)
+        self.perceptual = perceptual_term(training)
+        if self.perceptual is not None:
+            self.perceptual.to(device)
 
     def learning_rate(self, step: int) -> float:
         """Constant, then a straight line to zero."""
         return linear_tail(step, self.training.steps, self.training.learning_rate, self.training.decay_tail)
 
-    def losses(self, step: int, metrics: dict[str, float]) -> Iterator[tuple[str, Tensor]]:
-        """One reconstruction step on the clips of `step`."""
+    def losses(self, step: int, share: Share, metrics: dict[str, Tensor]) -> Iterator[tuple[str, Terms]]:
+        """The autoencoder's loss on a share of the clips of `step`, then the discriminators'."""
         options = self.training
-        clips, _ = self.data.clips(step, options.batch)
-        video = to_model(clips).to(self.device)  # (B, C, T, H, W)
+        video = self.video(step, share)  # (B, C, T, H, W)
+        target = clip_within_margins(video, self.vqgan.config)
+        started = options.gan_start is not None and step >= options.gan_start
+        running = started or (options.second_pass and options.gan_start is not None)
+
+        out = self.reconstruct(video, step, share, "generator")
+        reconstruction = out.reconstruction
+        l1, l2 = F.l1_loss(reconstruction, target), F.mse_loss(reconstruction, target)
+        metrics |= {"l1": l1.detach(), "perplexity": out.perplexity}
+        terms = {"reconstruction": options.l1_weight * l1 + options.l2_weight * l2, "commitment": out.commitment_loss}
+        frames = self.random_frames(len(video), target.shape[2], step, share, "generator")
+        terms |= self.perceptual_terms(target, reconstruction, frames, step, share)
+        if running:
+            terms |= self.adversarial_terms(target, reconstruction, frames, float(started))
+        yield "generator", terms
+
+        if running:
+            if options.second_pass:
+                reconstruction = self.reconstruct(video, step, share, "discriminator").reconstruction
+                frames = self.random_frames(len(video), target.shape[2], step, share, "discriminator")
+            yield "discriminator", self.discriminator_terms(target, reconstruction.detach(), frames, float(started))
+
+    def video(self, step: int, share: Share) -> Tensor:
+        """A share of the clips of `step`: float (B, C, T, H, W) in [-0.5, 0.5]."""
+        clips, _ = self.data.clips(step, self.training.batch // share.of, rank=share.index, world_size=share.of)
+        return to_model(clips).to(self.device, non_blocking=True)
+
+    def reconstruct(self, video: Tensor, step: int, share: Share, purpose: str) -> VQGANOutput:
+        """One pass through the autoencoder; the codebook learns on the way. The reconstruction comes in float32."""
+        options = self.training
         with autocast(options.precision, self.device):
             out = self.vqgan(
                 video,
                 quantise=step >= options.warmup_without_codes,
-                generator=torch_generator(options.seed, "codebook", step),
+                generator=draws(options.seed, "codebook", step, share, purpose),
             )
-        target, reconstruction = clip_within_margins(video, self.vqgan.config), out.reconstruction.float()
-        l1, l2 = F.l1_loss(reconstruction, target), F.mse_loss(reconstruction, target)
-        metrics |= {"l1": l1.item(), "perplexity": float(out.perplexity)}
-        yield "generator", options.l1_weight * l1 + options.l2_weight * l2 + out.commitment_loss
+        return out._replace(reconstruction=out.reconstruction.float())
+
+    def random_frames(self, clips: int, length: int, step: int, share: Share, purpose: str) -> Tensor:
+        """One frame number a clip, int64 (B,), drawn for the whole batch of the step, of which this is a share."""
+        generator = torch_generator(self.training.seed, f"frames/{purpose}", step)
+        return torch.randint(length, (clips * share.of,), generator=generator)[share.index :: share.of]
+
+    def perceptual_terms(self, real: Tensor, fake: Tensor, frames: Tensor, step: int, share: Share) -> Terms:
+        """lambda_match L_match with a trained VGG network, on one frame a clip; nothing where it is off."""
+        if self.perceptual is None:
+            return {}
+        generator = draws(self.training.seed, "perceptual", step, share, "generator")
+        with autocast(self.training.precision, self.device):
+            distances = self.perceptual(pick_frames(fake, frames), pick_frames(real, frames), generator)
+        return {"perceptual": self.training.perceptual_weight * distances.float().mean()}
+
+    def adversarial_terms(self, real: Tensor, fake: Tensor, frames: Tensor, factor: float) -> Terms:
+        """What the discriminators ask of the autoencoder: better logits, and maps like those of the original."""
+        options = self.training
+        self.adversaries.requires_grad_(False)  # their own turn comes after the autoencoder's
+        with autocast(options.precision, self.device):
+            judged, truth = self.adversaries(fake, real, frames=frames)
+        self.adversaries.requires_grad_(True)
+        image, video = options.image_gan_weight, options.video_gan_weight
+        matching = options.matching_weight * factor
+        terms = {
+            "image_gan": image * factor * generator_loss(judged.image[-1]),
+            "video_gan": video * factor * generator_loss(judged.video[-1]),
+            "image_matching": matching * (image > 0) * feature_matching(truth.image, judged.image),
+            "video_matching": matching * (video > 0) * feature_matching(truth.video, judged.video),
+        }
+        return {name: term.float() for name, term in terms.items()}
+
+    def discriminator_terms(self, real: Tensor, fake: Tensor, frames: Tensor, factor: float) -> Terms:
+        """The discriminators' own loss: tell the original from the reconstruction."""
+        options = self.training
+        with autocast(options.precision, self.device):
+            truth, judged = self.adversaries(real, fake, frames=frames)
+        loss = DISCRIMINATOR_LOSSES[options.gan_loss]
+        weights = {"image": options.image_gan_weight * factor, "video": options.video_gan_weight * factor}
+        pairs: dict[str, tuple[Tensor, Tensor]] = {
+            "image": (truth.image[-1], judged.image[-1]),
+            "video": (truth.video[-1], judged.video[-1]),
+        }
+        return {f"{name}_discriminator": weights[name] * loss(r.float(), f.float()) for name, (r, f) in pairs.items()}
+
+
+def draws(seed: int, stream: str, step: int, share: Share, purpose: str) -> torch.Generator:
+    """The generator of what is drawn once a part of a step, the same in all processes."""
+    return torch_generator(
+        seed, f"{stream}/{purpose}/{share.part}" if share.part or purpose != "generator" else stream, step
+    )
+
+
+def perceptual_term(training: VQGANTraining) -> nn.Module | None:
+    """LPIPS as the training wants it; nothing if its weight is 0 or its weights cannot be had (which is said)."""
+    return None
 
 
 def clip_within_margins(video: Tensor, config: VQGANConfig) -> Tensor:
@@ -93,14 +220,17 @@ def train_vqgan(
     run: Path,
     device: torch.device | str = "cpu",
     label: str = "VQGAN",
+    start: VQGAN | None = None,
 ) -> VQGAN:
     """Train (or go on training) a VQGAN in the folder `run`; the finished model lies there as safetensors + JSON.
+
+    A fresh run begins with the weights of `start`, if given, whose architecture must be `config`'s.
 
     Raises:
         UserError: if `run` holds another run, and as `training.loop.train` does.
     """
     claim_run(run, config, training)
-    task = VQGANTask(config, training, data, torch.device(device))
+    task = VQGANTask(config, training, data, torch.device(device), start)
     train(task, training, run, label=label)
     save_model(run, task.vqgan, config)
     return task.vqgan.eval()

@@ -7,19 +7,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from tatslib.vqgan.config import GROUPS, Norm, VQGANConfig
+from tatslib.vqgan.config import Norm, VQGANConfig
+from tatslib.vqgan.normalisation import normalisation
 from tatslib.vqgan.padding import PaddedConv3d, PaddedConvTranspose3d, Unit, leftover
-
-
-def normalisation(norm: Norm, width: int) -> nn.Module:
-    """Batch norm (the paper's), group norm (32 groups), or none.
-
-    Batch norm in eval mode treats every frame alike; group norm averages over the whole clip, so that a token depends
-    a little on frames outside its receptive field, whatever the padding.
-    """
-    if norm == "batch":
-        return nn.BatchNorm3d(width)
-    return nn.GroupNorm(GROUPS, width, eps=1e-6) if norm == "group" else nn.Identity()
 
 
 class ResidualBlock(nn.Module):

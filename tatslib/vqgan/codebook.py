@@ -2,7 +2,7 @@
 
 Codes are not trained by gradients: each follows the running mean of the vectors it wins.
 
-Letters: B batch, t h w latent grid, M = B t h w vectors, K codes, D code width.
+Letters: B batch, t h w latent grid, N = t h w, M = B N vectors, K codes, D code width.
 """
 
 from typing import NamedTuple
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
+from tatslib.distributed import gather_rows, sum_over_ranks
 from tatslib.errors import UserError
 
 DISTANCES_AT_ONCE = 2**22  # 16 MB of float32, whatever the number of vectors
@@ -45,7 +46,7 @@ def nearest_codes(vectors: Tensor, codes: Tensor) -> Tensor:
 def code_statistics(vectors: Tensor, tokens: Tensor, codes: int) -> tuple[Tensor, Tensor]:
     """How often each code was chosen, (K,), and the sum of the vectors that chose it, (K, D); both float32.
 
-    Sums are over this process. Whoever trains on several adds them up here and nowhere else.
+    In this process alone: `sum_over_ranks` makes the batch of a step out of it.
     """
     counts = torch.bincount(tokens, minlength=codes).to(vectors.dtype)
     sums = vectors.new_zeros(codes, vectors.shape[1]).index_add_(0, tokens, vectors)
@@ -74,6 +75,9 @@ def draw_candidates(vectors: Tensor, codes: int, generator: torch.Generator) -> 
 
 class Codebook(nn.Module):
     """K code vectors that follow the exponential moving average of what they win.
+
+    Where several processes train, they win what all of them together hold, and random vectors are drawn from all, with
+    equal generators: every process keeps the same codes, those of one process with the whole batch.
 
     Args:
         codes: K.
@@ -132,18 +136,20 @@ class Codebook(nn.Module):
             UserError: if a training step needs random vectors and has no generator.
         """
         with torch.autocast(z.device.type, enabled=False):
-            vectors = rearrange(z.float(), "b d t h w -> (b t h w) d")
+            clips = rearrange(z.float(), "b d t h w -> b (t h w) d")
+            vectors = rearrange(clips, "b n d -> (b n) d")
             if self.training and not self.initialised:
-                self.initialise(self._candidates(vectors, generator, candidates))
+                self.initialise(self._candidates(clips, generator, candidates))
             tokens = nearest_codes(vectors.detach(), self.embeddings)
             chosen = F.embedding(tokens, self.embeddings)
             commitment_loss = self.commitment_weight * F.mse_loss(vectors, chosen)
             straight_through = vectors + (chosen - vectors).detach()
             counts, sums = code_statistics(vectors.detach(), tokens, len(self.embeddings))
             if self.training:
+                sum_over_ranks(counts, sums)
                 self._follow(counts, sums)
                 if self.restarts:
-                    self._restart(self._candidates(vectors, generator, candidates))
+                    self._restart(self._candidates(clips, generator, candidates))
         batch, _, t, h, w = z.shape
         grid = {"b": batch, "t": t, "h": h, "w": w}
         return Quantised(
@@ -190,9 +196,10 @@ class Codebook(nn.Module):
             self.counts.copy_(torch.where(unused, mean, self.counts))
             self.sums.copy_(torch.where(unused.unsqueeze(1), candidates * mean, self.sums))
 
-    def _candidates(self, vectors: Tensor, generator: torch.Generator | None, candidates: Tensor | None) -> Tensor:
+    def _candidates(self, clips: Tensor, generator: torch.Generator | None, candidates: Tensor | None) -> Tensor:
         if candidates is not None:
             return candidates
         if generator is None:
             raise UserError("this training step gives codes new vectors at random: pass a torch.Generator to forward")
-        return draw_candidates(vectors.detach(), len(self.embeddings), generator)
+        vectors = rearrange(gather_rows(clips), "b n d -> (b n) d")
+        return draw_candidates(vectors, len(self.embeddings), generator)

@@ -59,3 +59,19 @@ def rename_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     names = released_names(levels)
     renamed = {rename_key(key, names): value for key, value in kept.items()}
     return {**renamed, "codebook.initialised": torch.tensor(True)}
+
+
+def rename_discriminator_key(key: str) -> str:
+    """A tensor of a released discriminator ("model2.1.weight") by its name in `PatchDiscriminator`."""
+    layer, part, rest = key.removeprefix("model").split(".", 2)
+    return f"layers.{layer}.{('conv', 'norm')[int(part)]}.{rest}"
+
+
+def rename_adversaries(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state of our `Adversaries` out of a released VQGAN's, which holds both discriminators."""
+    renamed = {}
+    for key, value in state.items():
+        kind, _, rest = key.partition("_discriminator.")
+        if rest:
+            renamed[f"{kind}.{rename_discriminator_key(rest)}"] = value
+    return renamed

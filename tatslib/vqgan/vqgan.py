@@ -3,7 +3,6 @@
 Letters: B batch, C channels, T H W frames, t h w latent grid, K codes, D code width.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -13,6 +12,7 @@ from tatslib.randomness import torch_generator
 from tatslib.vqgan.autoencoder import Decoder, Encoder, ResidualBlock
 from tatslib.vqgan.codebook import Codebook
 from tatslib.vqgan.config import VQGANConfig, receptive_field
+from tatslib.vqgan.initial_weights import draw_weights
 
 __all__ = ["VQGAN", "VQGANConfig", "VQGANOutput", "receptive_field"]
 
@@ -58,13 +58,7 @@ class VQGAN(nn.Module):
 
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights: uniform within 1 / sqrt(fan in) for kernels and biases, as PyTorch does by default."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
-                bound = 1 / math.sqrt(module.weight[0].numel())
-                module.weight.uniform_(-bound, bound, generator=generator)
-                assert module.bias is not None
-                module.bias.uniform_(-bound, bound, generator=generator)
+        draw_weights(self, generator)
         for module in self.modules():
             if isinstance(module, ResidualBlock):
                 module.conv2.conv.weight *= self.config.residual_gain

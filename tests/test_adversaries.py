@@ -1,0 +1,220 @@
+"""Discriminators and adversarial losses: what each computes, checked by hand, and how they enter a training run."""
+
+import json
+import math
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from tatslib.errors import UserError
+from tatslib.training import loop
+from tatslib.training.loop import Interrupted, Share
+from tatslib.training.train_vqgan import VQGANTask, VQGANTraining, train_vqgan
+from tatslib.vqgan.discriminators import Adversaries, DiscriminatorConfig, PatchDiscriminator, pick_frames
+from tatslib.vqgan.losses import feature_matching, generator_loss, hinge, log
+from tatslib.vqgan.vqgan import VQGAN
+from tests.test_training import TINY, Noise
+
+SMALL = DiscriminatorConfig(width=4, layers=2)
+GAN = VQGANTraining(
+    steps=8,
+    batch=4,
+    accumulate=2,
+    gan_start=3,
+    discriminator_width=2,
+    discriminator_layers=2,
+    save_every=1,
+    perceptual_weight=0,
+    decay_tail=0,
+)
+
+
+def run(folder: Path, **options: object) -> list[dict[str, float]]:
+    train_vqgan(TINY, GAN.replace(**options), Noise(), folder)
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def without_clock(log: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{key: value for key, value in entry.items() if key != "seconds"} for entry in log]
+
+
+def test_maps_double_in_width_and_halve_in_size_as_the_released_ones():
+    maps = PatchDiscriminator(3, DiscriminatorConfig(width=4))(torch.zeros(2, 3, 16, 24, 24))
+    assert [tuple(m.shape[1:3]) for m in maps] == [(4, 9), (8, 5), (16, 3), (32, 4), (1, 5)]
+    shapes = [
+        tuple(m.shape[2:]) for m in PatchDiscriminator(2, DiscriminatorConfig(width=4))(torch.zeros(2, 3, 24, 24))
+    ]
+    assert shapes == [(13, 13), (7, 7), (4, 4), (5, 5), (6, 6)]
+
+
+@pytest.mark.parametrize(("norm", "width", "kind"), [("batch", 4, nn.BatchNorm2d), ("group", 16, nn.GroupNorm)])
+def test_the_norm_is_a_choice_and_the_first_and_last_layer_have_none(norm, width, kind):
+    layers = PatchDiscriminator(2, DiscriminatorConfig(width=width, norm=norm)).layers
+    assert [isinstance(layer.norm, kind) for layer in layers] == [False, True, True, True, False]
+
+
+def test_initial_weights_depend_on_the_seed_alone():
+    first, again, other = (Adversaries(SMALL, seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["image.layers.0.conv.weight"], other["image.layers.0.conv.weight"])
+
+
+def test_each_clip_shows_its_own_frame_to_the_image_discriminator():
+    video = torch.arange(2 * 3 * 4).view(2, 1, 12, 1, 1)
+    assert pick_frames(video, torch.tensor([11, 0])).flatten().tolist() == [11, 12]
+
+
+def test_losses_have_the_values_that_one_computes_by_hand():
+    real, fake = torch.tensor([2.0, 0.5]), torch.tensor([-2.0, 0.0])
+    assert hinge(real, fake).item() == pytest.approx((0.25 + 0.5) / 2)
+    assert hinge(torch.zeros(3), torch.zeros(3)).item() == 1
+    assert log(torch.zeros(3), torch.zeros(3)).item() == pytest.approx(math.log(2))
+    sigmoid = torch.sigmoid
+    by_hand = -(sigmoid(real).log().mean() + (1 - sigmoid(fake)).log().mean()) / 2
+    assert log(real, fake).item() == pytest.approx(by_hand.item(), rel=1e-5)
+    assert generator_loss(fake).item() == 1
+
+
+def test_feature_matching_leaves_out_the_logits_and_sends_no_gradient_to_the_original():
+    real = [torch.ones(2, 3, requires_grad=True), torch.ones(1, requires_grad=True)]
+    fake = [torch.full((2, 3), 3.0, requires_grad=True), torch.full((1,), 9.0, requires_grad=True)]
+    loss = feature_matching(real, fake)
+    loss.backward()
+    assert loss.item() == 2 and real[0].grad is None and fake[1].grad is None
+    assert torch.allclose(fake[0].grad, torch.full((2, 3), 1 / 6))
+
+
+def test_the_adversaries_join_at_their_step_and_not_before(tmp_path):
+    entries = run(tmp_path)
+    assert ["image_gan" in entry for entry in entries] == [False] * 3 + [True] * 5
+    assert entries[3]["image_discriminator"] == pytest.approx(1, abs=0.3)  # chance, for the hinge loss
+    assert all("gradient/discriminator" in entry for entry in entries[3:])
+
+
+def test_the_autoencoders_turn_leaves_no_gradient_in_the_discriminators_and_the_other_way_round():
+    task = VQGANTask(TINY, GAN.replace(accumulate=1, gan_start=0), Noise(), torch.device("cpu"))
+    calls = task.losses(0, Share(), {})
+    sum(next(calls)[1].values()).backward()
+    assert all(p.grad is None for p in task.adversaries.parameters())
+    assert all(p.grad is not None for p in task.vqgan.parameters())
+    task.vqgan.zero_grad(set_to_none=True)
+    sum(next(calls)[1].values()).backward()
+    assert all(p.grad is not None for p in task.adversaries.parameters())
+    assert all(p.grad is None for p in task.vqgan.parameters())
+
+
+def test_statistics_move_once_a_batch_and_twice_as_released(tmp_path):
+    counts = {}
+    for twice in (False, True):
+        task = VQGANTask(TINY, GAN.replace(accumulate=1, gan_start=0, second_pass=twice), Noise(), torch.device("cpu"))
+        list(task.losses(4, Share(), {}))
+        counts[twice] = int(task.vqgan.encoder.norm.num_batches_tracked)
+    assert counts == {False: 1, True: 2}
+
+
+def test_what_a_step_sees_does_not_depend_on_how_its_batch_is_shared_out():
+    task = VQGANTask(TINY, GAN, Noise(), torch.device("cpu"))
+    whole, frames = task.video(5, Share()), task.random_frames(4, 4, 5, Share(), "generator")
+    for of in (2, 4):
+        parts = [task.video(5, Share(index, of)) for index in range(of)]
+        assert torch.equal(torch.stack(parts, 1).flatten(0, 1), whole)
+        drawn = [task.random_frames(4 // of, 4, 5, Share(index, of), "generator") for index in range(of)]
+        assert torch.equal(torch.stack(drawn, 1).flatten(), frames)
+
+
+def test_without_batch_statistics_an_accumulated_step_equals_one_of_the_whole_batch(tmp_path):
+    # no norm and no codebook: the two things that look at a batch as a whole
+    config, weights = TINY.replace(norm="none"), {}
+    for parts in (1, 2, 4):
+        training = GAN.replace(
+            accumulate=parts, steps=3, warmup_without_codes=2, gan_start=0, discriminator_norm="none"
+        )
+        weights[parts] = train_vqgan(config, training.replace(steps=3), Noise(), tmp_path / str(parts)).state_dict()
+    # after two steps without codes; the third starts the codebook, from other rows
+    first = [json.loads((tmp_path / f"{n}" / "log.jsonl").read_text().splitlines()[1]) for n in (1, 2, 4)]
+    for key in ("loss/generator", "loss/discriminator", "gradient/generator"):
+        assert first[1][key] == pytest.approx(first[0][key], rel=1e-4)
+        assert first[2][key] == pytest.approx(first[0][key], rel=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("stop", [2, 3, 5])
+def test_a_run_resumes_exactly_with_both_optimisers_across_the_start_of_the_adversaries(
+    tmp_path, stop, precision, monkeypatch
+):
+    unbroken = run(tmp_path / "unbroken", precision=precision)
+    update, steps = loop.update, []
+
+    def stop_in_step(*arguments):
+        steps.append(1)
+        if len(steps) == stop:
+            os.kill(os.getpid(), signal.SIGINT)  # the accumulation under way is finished first
+        return update(*arguments)
+
+    monkeypatch.setattr(loop, "update", stop_in_step)
+    with pytest.raises(Interrupted):
+        run(tmp_path / "broken", precision=precision)
+    monkeypatch.setattr(loop, "update", update)
+    assert without_clock(run(tmp_path / "broken", precision=precision)) == without_clock(unbroken)
+
+
+def test_a_run_that_dies_in_the_middle_of_an_accumulation_repeats_that_step_exactly(tmp_path, monkeypatch):
+    unbroken = run(tmp_path / "unbroken")
+    losses = VQGANTask.losses
+
+    def die(self, step, share, metrics):
+        if (step, share.part) == (5, 1):
+            raise RuntimeError("the plug was pulled")
+        return losses(self, step, share, metrics)
+
+    monkeypatch.setattr(VQGANTask, "losses", die)
+    with pytest.raises(RuntimeError, match="plug"):
+        run(tmp_path / "broken")
+    monkeypatch.setattr(VQGANTask, "losses", losses)
+    assert without_clock(run(tmp_path / "broken")) == without_clock(unbroken)
+
+
+def test_float16_scales_its_losses_and_resumes_with_the_same_scale(tmp_path):
+    entries = run(tmp_path / "whole", precision="float16", steps=4)
+    assert all(math.isfinite(entry["loss/generator"]) for entry in entries)
+    run(tmp_path / "halves", precision="float16", steps=2)
+    assert without_clock(run(tmp_path / "halves", precision="float16", steps=4)) == without_clock(entries)
+    state = json.loads((tmp_path / "whole" / "checkpoints" / "step_00000004" / "state.json").read_text())
+    assert state["scaler"]["scale"] > 1
+
+
+@pytest.mark.parametrize("term", ["video_gan", "image_discriminator"])
+def test_a_term_that_is_not_finite_is_named_before_the_update(tmp_path, term, monkeypatch):
+    method = "discriminator_terms" if "discriminator" in term else "adversarial_terms"
+    original = getattr(VQGANTask, method)
+
+    def spoil(self, *arguments):
+        terms = original(self, *arguments)
+        return {**terms, term: terms[term] * math.nan}
+
+    monkeypatch.setattr(VQGANTask, method, spoil)
+    with pytest.raises(UserError, match=f"{term.replace('_', ' ')} became nan at step 4; the last good checkpoint is "):
+        run(tmp_path)
+    assert not (tmp_path / "checkpoints" / "step_00000004").exists()
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "clip_gradients", lambda optimizer, limit: torch.tensor(math.inf))
+    with pytest.raises(UserError, match="the norm of the gradient became inf at step 1; nothing had been saved"):
+        run(tmp_path)
+
+
+def test_a_batch_that_its_parts_cannot_share_evenly_is_refused():
+    with pytest.raises(ValueError, match="a batch of 4 clips cannot be shared evenly by 3 parts"):
+        GAN.replace(accumulate=3)
+
+
+def test_a_run_can_begin_with_the_weights_of_another(tmp_path):
+    start = VQGAN(TINY, seed=3)
+    kernel = start.encoder.units[0].conv.weight.detach().clone()
+    trained = train_vqgan(TINY, GAN.replace(steps=1, learning_rate=1e-6), Noise(), tmp_path, start=start)
+    assert (trained.encoder.units[0].conv.weight - kernel).abs().max() < 1e-5
