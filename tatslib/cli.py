@@ -1,11 +1,12 @@
-"""The command line: `tats data | train | tokenize | sample | recipes | bench`. Thin: each command is one call.
+"""The command line: `tats data | train | tokenize | sample | download | convert | recipes | bench`.
 
-Mistakes come back as one sentence on stderr and exit status 2; Ctrl-C as 130.
+Thin: each command is one call. Mistakes come back as one sentence on stderr and exit status 2; Ctrl-C as 130.
 """
 
 import logging
 import sys
 from contextlib import redirect_stdout
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -22,10 +23,13 @@ from tatslib.datasets.clips import ClipDataset
 from tatslib.datasets.sky_timelapse import sky_timelapse
 from tatslib.datasets.tokens import TokenClips, TokenIndex
 from tatslib.datasets.ucf101 import ucf101
+from tatslib.distributed import Echo, first_on_each_machine, is_main, process_group
+from tatslib.downloads import RELEASED, released_file
 from tatslib.errors import UserError
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.sliding_window import sample as sample_tokens
 from tatslib.training.checkpoint import load_model, read_config, weights_fingerprint
+from tatslib.training.convert import check_sliding, convert
 from tatslib.training.device import default_device
 from tatslib.training.loop import Interrupted
 from tatslib.training.presets import PRESETS, Scale
@@ -35,6 +39,7 @@ from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.videos import check_suffix, to_uint8, write_video
 from tatslib.vqgan.padding import Mode
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
+from tatslib.vqgan.windows import decode_in_windows
 from tatslib.worlds import actions, sky
 
 World = Literal["actions", "sky"]
@@ -69,9 +74,16 @@ def train_vqgan_command(
     scale: Scale = "toy",
     padding: Mode = "replicate",
     steps: int | None = None,
+    batch: int | None = None,
+    accumulate: int | None = None,
+    learning_rate: float | None = None,
+    gan_start: int | None = None,
+    start: Path | None = None,
     seed: int = 0,
 ) -> None:
     """Train the first stage on a folder of videos; run it again to go on after a stop.
+
+    On several GPUs or machines: `torchrun --nproc-per-node gpu -m tatslib.cli train vqgan ...`.
 
     Args:
         data: the data set's folder, real or toy.
@@ -79,19 +91,34 @@ def train_vqgan_command(
         dataset: whose layout the folder has.
         scale: row of the table of presets.
         padding: of every convolution in time and space; valid means real frames in time.
-        steps: other than the preset's.
+        steps: other than the preset's; so are the next four.
+        batch: clips a step, over all parts and processes.
+        accumulate: parts that a batch is computed in, if it does not fit into memory.
+        learning_rate: the largest.
+        gan_start: step at which the adversaries join; at toy and gpu scale they do so in a run of their own (--start).
+        start: folder of a trained VQGAN whose weights to begin with; the settings are then those of the adversaries.
         seed: of weights, clips and codes.
     """
     preset = PRESETS[scale]
     config = preset.vqgan.replace(padding=padding)
-    steps = preset.vqgan_training.steps if steps is None else steps
-    warmup = min(preset.vqgan_training.warmup_without_codes, steps // 4)  # a short trial gets a codebook too
-    training = preset.vqgan_training.replace(seed=seed, steps=steps, warmup_without_codes=warmup)
-    clips = open_clips(dataset, data, "train", config, config.forward_margins)
-    held_out = open_clips(dataset, data, "test", config, config.forward_margins)
-    vqgan = train_vqgan(config, training, clips, out, device=default_device())
-    scores = evaluate_vqgan(vqgan, held_out)
-    print(f"{out}: PSNR {scores['psnr']:.2f} dB, {scores['used_codes']:.0%} of the codes used, on held-out clips")
+    settings = preset.adversarial if start is not None and preset.adversarial is not None else preset.vqgan_training
+    wanted = {"steps": steps, "batch": batch, "accumulate": accumulate, "learning_rate": learning_rate}
+    wanted = {name: value for name, value in {**wanted, "gan_start": gan_start}.items() if value is not None}
+    warmup = min(settings.warmup_without_codes, (steps or settings.steps) // 4)  # a short trial gets a codebook too
+    training = settings.replace(seed=seed, warmup_without_codes=warmup, **wanted)
+    begin = None
+    if start is not None:
+        begin = VQGAN(read_config(start, VQGANConfig, expected=config))
+        load_model(start, begin)
+    with process_group():
+        with first_on_each_machine():  # which decodes the videos for the others
+            clips = open_clips(dataset, data, "train", config, config.forward_margins)
+            held_out = open_clips(dataset, data, "test", config, config.forward_margins)
+        vqgan = train_vqgan(config, training, clips, out, device=default_device(), start=begin)
+        if is_main():
+            scores = evaluate_vqgan(vqgan, held_out)
+            psnr, used = f"PSNR {scores['psnr']:.2f} dB", f"{scores['used_codes']:.0%} of the codes used"
+            print(f"{out}: {psnr}, {used}, on held-out clips")
 
 
 @app.command(name="tokenize")
@@ -121,9 +148,11 @@ def tokenize_command(
 
 @train.command(name="transformer")
 def train_transformer_command(
-    tokens: Path, out: Path, scale: Scale = "toy", steps: int | None = None, seed: int = 0
+    tokens: Path, out: Path, scale: Scale = "toy", steps: int | None = None, seed: int = 0, shard: bool = False
 ) -> None:
     """Train the second stage on a token set; run it again to go on after a stop.
+
+    On several GPUs or machines: `torchrun --nproc-per-node gpu -m tatslib.cli train transformer ...`.
 
     Args:
         tokens: a folder that `tats tokenize` wrote.
@@ -131,13 +160,16 @@ def train_transformer_command(
         scale: row of the table of presets.
         steps: other than the preset's.
         seed: of weights and order.
+        shard: under torchrun, hold a slice of the model in each process, for models too large for one GPU.
     """
     preset = PRESETS[scale]
     training = preset.transformer_training.replace(seed=seed, steps=steps or preset.transformer_training.steps)
     clips = TokenClips.read(tokens, seed)
     config = gpt_config(clips.index, preset.transformer.layers, preset.transformer.heads, preset.transformer.width)
-    train_transformer(config, training, clips, out, device=default_device())
-    print(f"{out}: trained {training.steps} steps")
+    with process_group():
+        train_transformer(config, training, clips, out, device=default_device(), sharded=shard)
+        if is_main():
+            print(f"{out}: trained {training.steps} steps")
 
 
 @app.command(name="sample")
@@ -168,6 +200,7 @@ def sample_command(
         seed: which video.
     """
     check_suffix(out)
+    check_sliding(transformer)
     model, gpt = load_vqgan(vqgan), GPT(read_config(transformer, GPTConfig))
     load_model(transformer, gpt.to(default_device()))
     learnt_from = TokenIndex.from_json((transformer / "data.json").read_text(), source=transformer / "data.json")
@@ -178,10 +211,40 @@ def sample_command(
     filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p)
     latent_frames = -(-frames // model.config.downsample[0]) + sum(model.config.latent_margins)
     tokens = sample_tokens(gpt, torch.tensor([[label]]), latent_frames, filters, context_frames, seed)
-    with torch.inference_mode():
-        video = to_uint8(model.decode(tokens)[0])[:frames]
-    write_video(out, video)
-    print(f"wrote {len(video)} frames to {out}")
+    video = (frame for part in decode_in_windows(model, tokens) for frame in to_uint8(part[0]))
+    write_video(out, islice(video, frames))
+    print(f"wrote {frames} frames to {out}")
+
+
+@app.command(name="download")
+def download_command(name: Positional[str], out: Path | None = None) -> None:
+    """Download a checkpoint that the authors released, or say which there are.
+
+    Args:
+        name: of the file, or list.
+        out: folder to put it in; absent, released under TATS_HOME.
+    """
+    if name == "list":
+        width = max(map(len, RELEASED))
+        print("\n".join(f"{name:{width}}  {released.what}" for name, released in RELEASED.items()))
+        return
+    path = released_file(name, out)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; its SHA-256 stands in {path.name}.sha256, none was published")
+
+
+@app.command(name="convert")
+def convert_command(
+    file: Positional[Path], out: Path, vqgan: Path | None = None, sound_vqgan: Path | None = None
+) -> None:
+    """Turn a checkpoint of the authors into models of this package; nothing in it is executed.
+
+    Args:
+        file: a VQGAN's or a transformer's checkpoint.
+        out: a new folder, which gets vqgan and transformer, whichever are in the file.
+        vqgan: file or folder of the VQGAN, for a transformer's file that leaves it out or its settings open.
+        sound_vqgan: the same of the VQGAN of its sound.
+    """
+    print("\n".join(convert(file, out, vqgan, sound_vqgan)))
 
 
 @recipe.command(name="plan")
@@ -242,6 +305,8 @@ def main() -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
         app.cli(prog="tats", config=(tyro.conf.OmitArgPrefixes,))
+    except Echo:  # process 0 says it and fails; torchrun would end it before, were this one the first to fail
+        sys.exit(0)
     except Interrupted as stop:
         fail(str(stop), status=130)
     except KeyboardInterrupt:

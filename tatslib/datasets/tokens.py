@@ -20,10 +20,10 @@ from tatslib.randomness import torch_generator
 class TokenIndex(Config):
     """What a token set is: saved as `index.json` beside `tokens.safetensors`."""
 
-    clips: int = Field(gt=0)
+    clips: int | None = Field(None, gt=0)  # None: not known, as of what the authors' transformers were trained on
     codes: int = Field(gt=0)  # size of the codebook that the tokens index
     latent_shape: tuple[int, int, int]
-    classes: tuple[str, ...] = ()  # () for unlabelled data
+    classes: tuple[str, ...] = ()  # () for unlabelled data, or where the names are not known
     vqgan: str  # fingerprint of the weights of the model that made them
 
 
@@ -66,12 +66,19 @@ class TokenClips:
         """How many clips there are."""
         return len(self.tokens)
 
-    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
+    def batch(self, step: int, size: int, *, rank: int = 0, world_size: int = 1) -> tuple[Tensor, Tensor]:
         """The batch of `step`: int64 (B, t, h, w) tokens and int64 (B,) labels.
 
         Steps walk through one shuffled order after another (a new order an epoch), so every clip is seen equally often.
+
+        Args:
+            step: which batch.
+            size: clips for this process.
+            rank: which of `world_size` processes asks; together they get the batch that one process of
+                size * world_size clips would get, each clip once.
+            world_size: number of processes.
         """
-        positions = torch.arange(step * size, (step + 1) * size)
+        positions = torch.arange(step * size * world_size, (step + 1) * size * world_size)[rank::world_size]
         epochs, places = positions // len(self), positions % len(self)
         orders = {epoch: self.order(epoch) for epoch in epochs.unique().tolist()}
         rows = torch.stack(

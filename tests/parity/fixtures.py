@@ -33,6 +33,14 @@ def names_of_kind(kind: str) -> list[str]:
     return sorted(name for name, found in _kinds().items() if found == kind)
 
 
+def files_beside(folder: str, pattern: str) -> list[Path]:
+    """Files of another kind, in a folder beside the fixtures; skips the calling module where there are none."""
+    found = sorted((FOLDER.parent / folder).glob(pattern))
+    if not found:
+        pytest.skip(f"no {pattern} in {FOLDER.parent / folder} (beside TATS_FIXTURES)", allow_module_level=True)
+    return found
+
+
 def present() -> bool:
     """Whether the folder holds any fixture."""
     return bool(_kinds())

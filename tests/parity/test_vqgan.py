@@ -9,36 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tatslib.vqgan.official import released_names, rename_key, rename_state
-from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
+from tatslib.vqgan.official import config_of, released_state, rename_state
+from tatslib.vqgan.vqgan import VQGAN
 from tests.parity.conftest import Compare
 from tests.parity.fixtures import FOLDER, certain, load, names_of_kind, state_of
-
-
-def config_of(args: dict[str, Any]) -> VQGANConfig:
-    """Our config for released arguments: their padding stops at the residual blocks and the decoder."""
-    padding = args.get("padding_type", "replicate")
-    return VQGANConfig(
-        frames=args["sequence_length"],
-        resolution=args["resolution"],
-        channels=args.get("image_channels", 3),
-        downsample=args["downsample"],
-        hidden=args["n_hiddens"],
-        norm=args.get("norm_type", "batch"),
-        padding="zeros" if padding == "constant" else padding,
-        residual_padding="replicate",
-        decoder_padding="replicate",
-        codes=args["n_codes"],
-        code_width=args["embedding_dim"],
-    )
-
-
-def released_state(vqgan: VQGAN) -> dict[str, Tensor]:
-    """Our tensors under the released names."""
-    theirs = {ours: name for name, ours in released_names(len(vqgan.config.strides)).items()}
-    state = vqgan.state_dict()
-    del state["codebook.initialised"]
-    return {rename_key(key, theirs): value for key, value in state.items()}
 
 
 def tokens_of(args: dict[str, Any], state: dict[str, Tensor], clips: Tensor) -> Tensor:
