@@ -39,17 +39,17 @@ TINY_TRAINING = VQGANTraining(steps=8, batch=4, warmup_without_codes=2, l2_weigh
 class Noise:
     """Clips of drifting stripes, a pure function of the step, as short as the config wants them."""
 
-    def __init__(self, length: int = 4):
-        self.length = length
+    def __init__(self, length: int = 4, size: int = 8):
+        self.length, self.size = length, size
 
     def clips(
         self, step: int, batch_size: int, *, rank: int = 0, world_size: int = 1
     ) -> tuple[torch.Tensor, torch.Tensor]:
         count = batch_size * world_size
         phases = torch.rand(count, 1, 1, 1, 1, generator=torch_generator(0, "stripes", step))[rank::world_size] * 7
-        t, y = torch.arange(self.length).view(-1, 1, 1, 1), torch.arange(8).view(-1, 1, 1)
+        t, y = torch.arange(self.length).view(-1, 1, 1, 1), torch.arange(self.size).view(-1, 1, 1)
         stripes = (torch.sin(phases + t / 2 + y) * 127 + 128).to(torch.uint8)
-        return stripes.expand(batch_size, self.length, 8, 8, 3), torch.zeros(batch_size, dtype=torch.int64)
+        return stripes.expand(batch_size, self.length, self.size, self.size, 3), torch.zeros(batch_size, dtype=torch.int64)
 
 
 def stripes_tokens(clips: int = 32, classes: tuple[str, ...] = ("even", "odd")) -> TokenClips:
