@@ -6,11 +6,12 @@ W the number of processes, so that together they see what one process with the w
 Letters: W processes, B rows of one process.
 """
 
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -20,7 +21,12 @@ from torch import Tensor
 from tatslib.errors import UserError
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-PATIENCE = timedelta(minutes=30)  # how long a process waits for the others, who may be decoding videos
+PATIENCE = timedelta(hours=2)  # how long a process waits for the others, of which one may be decoding all videos
+T = TypeVar("T")
+
+
+class Echo(UserError):
+    """The error of process 0, raised on the others so that they stop as well; only process 0 need show it."""
 
 
 def together() -> bool:
@@ -109,6 +115,71 @@ def barrier() -> None:
     any_rank(False)
 
 
+def from_main(work: Callable[[], T]) -> T:
+    """Let process 0 do something, such as write a file, and give every process the result.
+
+    Raises:
+        UserError: what `work` raised, on every process (an `Echo` on the others).
+    """
+    if not together():
+        return work()
+    outcome: list[Any] = [None, None]  # result, complaint
+    if is_main():
+        try:
+            outcome[0] = work()
+        except UserError as error:
+            outcome[1] = error
+    message = [outcome[0], None if outcome[1] is None else str(outcome[1])]
+    dist.broadcast_object_list(message, src=0, device=torch.device("cpu"))
+    if outcome[1] is not None:
+        raise outcome[1]
+    if message[1] is not None:
+        raise Echo(message[1])
+    result: T = message[0]
+    return result
+
+
+def stop_all(error: UserError) -> NoReturn:
+    """Raise what every process has found out, as an `Echo` on all but process 0."""
+    raise error if is_main() else Echo(str(error))
+
+
+def tensors_from_main(read: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """What `read` returns in process 0, tensors on the CPU, in every process."""
+    if not together():
+        return read()
+    found: dict[str, Tensor] = {}
+
+    def outline() -> dict[str, tuple[torch.Size, torch.dtype]]:
+        found.update(read())
+        return {name: (value.shape, value.dtype) for name, value in found.items()}
+
+    for name, (shape, dtype) in from_main(outline).items():
+        found[name] = found[name].contiguous() if is_main() else torch.empty(shape, dtype=dtype)
+        dist.broadcast(found[name], 0)
+    return found
+
+
+@contextmanager
+def first_on_each_machine() -> Iterator[None]:
+    """The first process of every machine goes ahead and the others follow, who find the files that it left.
+
+    Raises:
+        Echo: on every other process, if one that goes ahead fails.
+    """
+    follows = together() and int(os.environ.get("LOCAL_RANK", "0")) > 0
+    if not follows:
+        try:
+            yield
+        except Exception:
+            any_rank(True)
+            raise
+    if any_rank(False):
+        raise Echo("another process failed")
+    if follows:
+        yield
+
+
 @contextmanager
 def process_group(patience: timedelta = PATIENCE) -> Iterator[None]:
     """Join the processes that `torchrun` started, and leave them at the end; without torchrun, nothing happens.
@@ -138,6 +209,8 @@ def process_group(patience: timedelta = PATIENCE) -> Iterator[None]:
             )
         torch.cuda.set_device(local)
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=patience)
+    if not is_main():
+        logging.getLogger("tatslib").setLevel(logging.ERROR)  # one warning of each kind is enough
     try:
         yield
     finally:

@@ -11,6 +11,8 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from tatslib.distributed import is_main
+
 SECONDS_BEFORE_A_BAR_APPEARS = 2.0
 SECONDS_BETWEEN_LINES_OF_A_LOG = 30.0
 
@@ -29,7 +31,7 @@ def progress(
     iterable: Iterable | None = None, label: str = "", total: int | None = None, unit: str = "step", **options: Any
 ) -> tqdm:
     """A tqdm bar with this project's look; `options` go to tqdm as they are."""
-    options["disable"] = is_static() or options.get("disable", False)
+    options["disable"] = is_static() or not is_main() or options.get("disable", False)
     options.setdefault("delay", SECONDS_BEFORE_A_BAR_APPEARS)
     options.setdefault("mininterval", 0.2 if is_watched() else SECONDS_BETWEEN_LINES_OF_A_LOG)
     return tqdm(iterable, desc=label, total=total, unit=unit, dynamic_ncols=True, leave=False, **options)

@@ -12,6 +12,7 @@ from torch import nn
 
 from tatslib.errors import UserError
 from tatslib.training import loop
+from tatslib.training import train_vqgan as train_vqgan_module
 from tatslib.training.loop import Interrupted, Share
 from tatslib.training.train_vqgan import VQGANTask, VQGANTraining, train_vqgan
 from tatslib.vqgan.discriminators import Adversaries, DiscriminatorConfig, PatchDiscriminator, pick_frames
@@ -218,3 +219,27 @@ def test_a_run_can_begin_with_the_weights_of_another(tmp_path):
     kernel = start.encoder.units[0].conv.weight.detach().clone()
     trained = train_vqgan(TINY, GAN.replace(steps=1, learning_rate=1e-6), Noise(), tmp_path, start=start)
     assert (trained.encoder.units[0].conv.weight - kernel).abs().max() < 1e-5
+
+
+def test_the_perceptual_term_compares_the_frames_that_the_image_discriminator_sees(tmp_path, monkeypatch):
+    seen = []
+
+    class Stand(nn.Module):
+        def forward(self, fake, real, generator):
+            seen.append((fake, real))
+            return (fake - real).square().mean(dim=(1, 2, 3))
+
+    monkeypatch.setattr(train_vqgan_module, "load_perceptual", lambda **options: Stand())
+    training = GAN.replace(accumulate=1, gan_start=0, perceptual_weight=4.0)
+    task = VQGANTask(TINY, training, Noise(), torch.device("cpu"))
+    calls = task.losses(0, Share(), {})
+    terms = next(calls)[1]
+    fake, real = seen[0]
+    expected = pick_frames(task.video(0, Share()), task.random_frames(4, 4, 0, Share(), "generator"))
+    assert torch.equal(real, expected)
+    assert terms["perceptual"].item() == pytest.approx(4 * (fake - real).square().mean().item())
+
+
+def test_without_its_weights_the_perceptual_term_is_off_and_the_run_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(train_vqgan_module, "load_perceptual", lambda **options: None)
+    assert all("perceptual" not in entry for entry in run(tmp_path, perceptual_weight=4.0, steps=2))

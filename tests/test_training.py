@@ -49,7 +49,9 @@ class Noise:
         phases = torch.rand(count, 1, 1, 1, 1, generator=torch_generator(0, "stripes", step))[rank::world_size] * 7
         t, y = torch.arange(self.length).view(-1, 1, 1, 1), torch.arange(self.size).view(-1, 1, 1)
         stripes = (torch.sin(phases + t / 2 + y) * 127 + 128).to(torch.uint8)
-        return stripes.expand(batch_size, self.length, self.size, self.size, 3), torch.zeros(batch_size, dtype=torch.int64)
+        return stripes.expand(batch_size, self.length, self.size, self.size, 3), torch.zeros(
+            batch_size, dtype=torch.int64
+        )
 
 
 def stripes_tokens(clips: int = 32, classes: tuple[str, ...] = ("even", "odd")) -> TokenClips:

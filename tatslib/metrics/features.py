@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tatslib.config import Config
 from tatslib.randomness import derive_seed, torch_generator
 from tatslib.videos import Video, to_model
+from tatslib.vqgan.normalisation import BatchNorm3d
 
 CLIPS_AT_ONCE = 64
 
@@ -79,7 +80,7 @@ class ClipClassifier(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "classifier"))
             self.layers = nn.ModuleList(
-                nn.Sequential(nn.Conv3d(a, b, 3, stride, 1, bias=False), nn.BatchNorm3d(b), nn.ReLU())
+                nn.Sequential(nn.Conv3d(a, b, 3, stride, 1, bias=False), BatchNorm3d(b), nn.ReLU())
                 for (a, b), stride in zip(pairwise(widths), strides, strict=True)
             )
             self.head = nn.Linear(config.width, len(config.classes))

@@ -4,7 +4,8 @@ A checkpoint is a folder `step_00000350` that holds one `.safetensors` file a mo
 (step, optimiser groups, whatever the run wants to remember) and `manifest.json` with the size and SHA-256 of every
 other file. It is written under a temporary name and renamed when complete, so a crash, a full disk or a pulled plug
 leaves the previous one as it was. Nothing here unpickles: a file that is a pickle is refused before anything in it
-could run.
+could run. Where several processes train, the first of them reads and writes, and files hold whole tensors: they do not
+tell how many processes there were.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import os
 import shutil
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,8 +24,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tatslib.config import Config
+from tatslib.distributed import from_main, stop_all, tensors_from_main
 from tatslib.errors import UserError
 from tatslib.files import replacing
+from tatslib.training.parallel import laid_out_like, whole
 
 MANIFEST = "manifest.json"
 AnyConfig = TypeVar("AnyConfig", bound=Config)
@@ -61,6 +65,20 @@ def save_checkpoint(
         UserError: if the disk refuses (full, read-only); the sentence names the last good checkpoint, which is
             untouched.
     """
+    tensors, groups = {}, {}
+    for name, model in models.items():
+        tensors[name] = whole(model.state_dict())
+    for name, optimizer in optimizers.items():
+        flat, groups[name] = flatten_optimizer(optimizer)
+        tensors[f"optimizer_{name}"] = whole(flat)
+    state = {"step": step, "optimizers": groups, **state}
+    return from_main(lambda: write_checkpoint(run, step, tensors, state, keep))
+
+
+def write_checkpoint(
+    run: Path, step: int, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any], keep: int
+) -> Path:
+    """The part of `save_checkpoint` that one process does: a file for each of `tensors`, and `state`."""
     folder = run / "checkpoints" / f"step_{step:08d}"
     try:
         for later in step_folders(run):
@@ -68,13 +86,9 @@ def save_checkpoint(
                 shutil.rmtree(later)
         with replacing(folder) as temporary:
             temporary.mkdir()
-            groups = {}
-            for name, model in models.items():
-                write_tensors(temporary / f"{name}.safetensors", model.state_dict())
-            for name, optimizer in optimizers.items():
-                tensors, groups[name] = flatten_optimizer(optimizer)
-                write_tensors(temporary / f"optimizer_{name}.safetensors", tensors)
-            write_json(temporary / "state.json", {"step": step, "optimizers": groups, **state})
+            for name, values in tensors.items():
+                write_tensors(temporary / f"{name}.safetensors", values)
+            write_json(temporary / "state.json", state)
             write_manifest(temporary)
             fsync(temporary)
         fsync(folder.parent)
@@ -137,14 +151,18 @@ def newest(run: Path) -> Checkpoint | None:
 
 
 def restore(checkpoint: Checkpoint, models: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]) -> None:
-    """Put models and optimisers back to exactly where they were when `checkpoint` was written."""
+    """Put models and optimisers back to exactly where they were when `checkpoint` was written.
+
+    Where several processes train, the file has to be readable by the first of them only.
+    """
     for name, model in models.items():
-        load_into(model, checkpoint.tensors(name), checkpoint.folder)
+        load_into(model, tensors_from_main(partial(checkpoint.tensors, name)), checkpoint.folder)
     for name, optimizer in optimizers.items():
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
-        for key, value in checkpoint.tensors(f"optimizer_{name}").items():
+        for key, value in tensors_from_main(partial(checkpoint.tensors, f"optimizer_{name}")).items():
             index, entry = key.split(".", 1)
-            state.setdefault(int(index), {})[entry] = value
+            state.setdefault(int(index), {})[entry] = laid_out_like(value, parameters[int(index)])
         groups = checkpoint.state["optimizers"][name]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
 
@@ -165,8 +183,8 @@ def load_into(model: nn.Module, tensors: dict[str, Tensor], source: Path) -> Non
     ]
     if complaints:
         name = type(model).__name__
-        raise UserError(f"{source} does not fit this {name}: {'; '.join(complaints)}. Was it another architecture?")
-    model.load_state_dict(tensors)
+        stop_all(UserError(f"{source} does not fit this {name}: {'; '.join(complaints)}. Was it another architecture?"))
+    model.load_state_dict({key: laid_out_like(value, own[key]) for key, value in tensors.items()})
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -235,10 +253,15 @@ def fsync(path: Path) -> None:
 
 def save_model(folder: Path, model: nn.Module, config: Config) -> None:
     """Write a finished model: `config.json` and `model.safetensors`, nothing that only training needs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / "model.safetensors") as temporary:
-        write_tensors(temporary, model.state_dict())
-    write_json(folder / "config.json", config.model_dump(mode="json"))
+    tensors = whole(model.state_dict())
+
+    def write() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / "model.safetensors") as temporary:
+            write_tensors(temporary, tensors)
+        write_json(folder / "config.json", config.model_dump(mode="json"))
+
+    from_main(write)
 
 
 def load_model(folder: Path, model: nn.Module) -> nn.Module:
@@ -260,6 +283,10 @@ def claim_run(run: Path, config: Config, training: Config, data: Config | None =
     Raises:
         UserError: if a run with another architecture, other settings or other data lies there; differences are named.
     """
+    from_main(lambda: _claim_run(run, config, training, data))
+
+
+def _claim_run(run: Path, config: Config, training: Config, data: Config | None) -> None:
     run.mkdir(parents=True, exist_ok=True)
     for name, wanted in (("config", config), ("training", training), ("data", data)):
         path = run / f"{name}.json"

@@ -8,12 +8,14 @@ import psutil
 import torch
 from torch.amp import GradScaler
 
+from tatslib.distributed import local_device
+
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 def default_device() -> torch.device:
-    """A GPU if there is one, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """A GPU if there is one, that of this process if there are several, else the processor."""
+    return local_device()
 
 
 def number_format(precision: Precision, device: torch.device) -> torch.dtype:

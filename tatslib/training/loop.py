@@ -17,14 +17,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.amp import GradScaler
 
 from tatslib.config import Config
+from tatslib.distributed import any_rank, from_main, is_main, rank, stop_all, sum_over_ranks, together, world_size
 from tatslib.errors import UserError
 from tatslib.progress import progress
 from tatslib.training.checkpoint import newest, restore, save_checkpoint, write_text
@@ -35,11 +36,18 @@ class LoopSettings(Config):
     """How long, how often, how far."""
 
     steps: int = Field(gt=0)  # optimiser updates in all
+    batch: int = Field(8, gt=0)  # clips a step, over all its parts and all processes
     accumulate: int = Field(1, ge=1)  # parts that a step's batch is computed in, one after the other
     clip: float | None = Field(1.0, gt=0)  # largest gradient norm (paper A.1: 1 for the VQGAN); None: no limit
     precision: Precision = "float32"
     log_every: int = Field(1, gt=0)  # steps between lines of log.jsonl
     save_every: int = Field(200, gt=0)  # steps between checkpoints; the last step is always saved
+
+    @model_validator(mode="after")
+    def _the_parts_are_even(self) -> Self:
+        if self.batch % self.accumulate:
+            raise ValueError(f"a batch of {self.batch} clips cannot be shared evenly by {self.accumulate} parts")
+        return self
 
 
 @dataclass(frozen=True)
@@ -78,22 +86,28 @@ class Task(Protocol):
 
 
 class Interrupted(UserError):
-    """Ctrl-C: the run was saved; the message says how to go on."""
+    """Ctrl-C, or a machine that goes down: the run was saved; the message says how to go on."""
 
 
 def train(task: Task, settings: LoopSettings, run: Path, label: str = "training") -> list[dict[str, float]]:
     """Train `task` in the folder `run` until `settings.steps`, going on from its newest sound checkpoint if it has one.
 
     A fresh run computes on the idle cores, a resumed one on as many threads as it had, unless the user set a number.
+    Where several processes run this, they share each batch, and the first of them logs, shows and saves.
 
     Returns:
         The log: one dict a logged step, with "step", "loss/<optimiser>" and what the task measured.
 
     Raises:
-        Interrupted: on Ctrl-C, after the current step was finished and saved.
-        UserError: if a loss is not finite (names step, loss, last good checkpoint) or a checkpoint cannot be written.
+        Interrupted: on Ctrl-C or SIGTERM (to any process), after the current step was finished and saved.
+        UserError: if a loss is not finite (names step, loss, last good checkpoint), a checkpoint cannot be written, or
+            the processes cannot share a batch evenly.
     """
-    checkpoint = newest(run)
+    shares = settings.accumulate * world_size()
+    if settings.batch % shares:
+        sizes = f"a batch of {settings.batch} clips in {settings.accumulate} parts"
+        stop_all(UserError(f"{world_size()} processes cannot share {sizes} evenly: make it a multiple of {shares}."))
+    checkpoint = from_main(lambda: newest(run))
     first = checkpoint.step if checkpoint else 0
     scaler = loss_scaler(settings.precision, task.device)
     if checkpoint:
@@ -103,15 +117,14 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
             torch.set_num_threads(checkpoint.state["threads"])
     else:
         use_idle_cores()
-    run.mkdir(parents=True, exist_ok=True)
-    log = keep_log_before(run / "log.jsonl", first)
+    log = from_main(lambda: keep_log_before(run / "log.jsonl", first))
     for model in task.models.values():
         model.train()
 
     with (
         stop_requests() as stop,
         progress(label=label, total=settings.steps, initial=first) as bar,
-        (run / "log.jsonl").open("a") as log_file,
+        (run / "log.jsonl").open("a") if is_main() else open(os.devnull, "w") as log_file,
     ):
         for step in range(first, settings.steps):
             started = time.perf_counter()
@@ -123,14 +136,14 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
                 log_file.flush()
                 bar.set_postfix_str(status_line(log[-1]), refresh=False)
             bar.update()
-            if done % settings.save_every == 0 or done == settings.steps or stop.is_set():
+            stopped = any_rank(stop.by is not None)  # all stop after the same step
+            if done % settings.save_every == 0 or done == settings.steps or stopped:
                 state = {"threads": torch.get_num_threads(), "scaler": scaler.state_dict()}
                 save_checkpoint(run, done, task.models, task.optimizers, state)
-            if stop.is_set():
-                raise Interrupted(
-                    f"Stopped by Ctrl-C after step {done} of {settings.steps}; it is saved in {run}. "
-                    "Start the same command again to go on from there."
-                )
+            if stopped:
+                who = stop.by or "a signal to another process"
+                sentence = f"Stopped by {who} after step {done} of {settings.steps}; it is saved in {run}."
+                stop_all(Interrupted(f"{sentence} Start the same command again to go on from there."))
     return log
 
 
@@ -138,13 +151,14 @@ def update(task: Task, step: int, settings: LoopSettings, run: Path, scaler: Gra
     """One step: for every part of the batch each loss in turn, with its own backward, clipping (paper A.1) and update.
 
     Returns:
-        What is logged of the step: means over the parts.
+        What is logged of the step: means over the parts and all processes.
     """
     rate = task.learning_rate(step)
     parts: list[dict[str, Tensor]] = []
     norms: dict[str, float] = {}
     for part in range(settings.accumulate):
-        share = Share(part, settings.accumulate, part, last=part == settings.accumulate - 1)
+        index, of = part + settings.accumulate * rank(), settings.accumulate * world_size()
+        share = Share(index, of, part, last=part == settings.accumulate - 1)
         values: dict[str, Tensor] = {}
         for name, terms in task.losses(step, share, values):
             loss = torch.stack([term.float() for term in terms.values()]).sum()
@@ -162,16 +176,26 @@ def update(task: Task, step: int, settings: LoopSettings, run: Path, scaler: Gra
                 scaler.step(optimizer)
             else:
                 refuse_nonsense(detached, 0.0, name, step, run)
-        parts.append(values)
+        parts.append(mean_of_processes(values))
     scaler.update()
     means = {key: sum(float(part[key]) for part in parts) / len(parts) for key in parts[0]}
     return {"learning_rate": rate, **means, **norms}
 
 
+def mean_of_processes(values: Terms) -> Terms:
+    """Each value's mean over all processes, so that all see the same and decide alike."""
+    if not together():
+        return values
+    mean = torch.stack([value.detach().float() for value in values.values()])
+    sum_over_ranks(mean)
+    return dict(zip(values, mean / world_size(), strict=True))
+
+
 def clip_gradients(optimizer: torch.optim.Optimizer, limit: float | None) -> Tensor:
     """Shorten the joint gradient of all that `optimizer` updates to `limit`; return its norm before."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    return nn.utils.clip_grad_norm_(parameters, limit or math.inf)
+    norm = nn.utils.clip_grad_norm_(parameters, limit or math.inf)
+    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # of the slices of all processes
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -186,6 +210,7 @@ def refuse_nonsense(terms: Terms, norm: float, name: str, step: int, run: Path) 
     Raises:
         UserError: names the step, the first term that is not finite (or the gradient) and the last good checkpoint.
     """
+    terms = mean_of_processes(terms)
     numbers = dict(zip(terms, torch.stack([term.float() for term in terms.values()]).tolist(), strict=True))
     numbers["the norm of the gradient"] = norm
     wrong = next((key for key, value in numbers.items() if not math.isfinite(value)), None)
@@ -193,10 +218,11 @@ def refuse_nonsense(terms: Terms, norm: float, name: str, step: int, run: Path) 
         return
     last = newest(run)
     where = f"the last good checkpoint is {last.folder}" if last else "nothing had been saved yet"
-    raise UserError(
+    complaint = UserError(
         f"In the loss of the {name}, {wrong.replace('_', ' ')} became {numbers[wrong]} at step {step + 1}; {where}. "
         "A lower learning rate, or clipping if it is off, may carry a run over this point."
     )
+    stop_all(complaint)
 
 
 def cosine(step: int, steps: int, peak: float, warmup: int) -> float:
@@ -222,6 +248,7 @@ def status_line(entry: dict[str, float]) -> str:
 
 def keep_log_before(path: Path, step: int) -> list[dict[str, float]]:
     """Drop log lines that a lost stretch left behind (after the checkpoint that we go on from); return the rest."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
         return []
     entries: list[dict[str, Any]] = []
@@ -237,20 +264,33 @@ def keep_log_before(path: Path, step: int) -> list[dict[str, float]]:
     return entries
 
 
+@dataclass
+class StopRequest:
+    """Whether somebody wants the run to stop, and how we know."""
+
+    by: str | None = None
+
+
 @contextmanager
-def stop_requests() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a request that the loop honours after the current step; a second one stops at once."""
-    stop = threading.Event()
+def stop_requests() -> Iterator[StopRequest]:
+    """Turn the first Ctrl-C or SIGTERM into a request that the loop honours after the current step.
+
+    A second one stops at once, but not where several processes run: there torchrun passes a Ctrl-C on to processes
+    that have already had it from the terminal, and itself ends those that take longer than half a minute.
+    """
+    stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
         yield stop
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, previous)
+        stop.by = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        if not together():
+            signal.signal(number, previous[signal.Signals(number)])
 
-    previous = signal.signal(signal.SIGINT, handle)
+    previous = {number: signal.signal(number, handle) or signal.SIG_DFL for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

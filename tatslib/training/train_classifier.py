@@ -12,6 +12,7 @@ from tatslib.metrics.features import ClassifierConfig, ClipClassifier, classify
 from tatslib.training.checkpoint import claim_run, save_model
 from tatslib.training.device import Precision, autocast
 from tatslib.training.loop import LoopSettings, Share, Terms, cosine, train
+from tatslib.training.parallel import gradients_travel, replicate
 from tatslib.training.train_vqgan import Clips
 from tatslib.videos import to_model
 
@@ -32,6 +33,7 @@ class ClassifierTask:
     def __init__(self, config: ClassifierConfig, training: ClassifierTraining, data: Clips, device: torch.device):
         self.training, self.data, self.device = training, data, device
         self.classifier = ClipClassifier(config, seed=training.seed).to(device)
+        self.replica = replicate(self.classifier)
         self.models: dict[str, nn.Module] = {"classifier": self.classifier}
         adam = torch.optim.Adam(self.classifier.parameters())
         self.optimizers: dict[str, torch.optim.Optimizer] = {"classifier": adam}
@@ -43,8 +45,8 @@ class ClassifierTask:
     def losses(self, step: int, share: Share, metrics: dict[str, Tensor]) -> Iterator[tuple[str, Terms]]:
         """The share of the clips of `step`."""
         clips, labels = self.data.clips(step, self.training.batch // share.of, rank=share.index, world_size=share.of)
-        with autocast(self.training.precision, self.device):
-            logits = self.classifier(to_model(clips).to(self.device))
+        with autocast(self.training.precision, self.device), gradients_travel(self.replica, share.last):
+            logits = self.replica(to_model(clips).to(self.device))
         yield "classifier", {"cross_entropy": F.cross_entropy(logits.float(), labels.to(self.device))}
 
 

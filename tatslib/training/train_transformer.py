@@ -11,11 +11,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tatslib.datasets.tokens import TokenClips, TokenIndex
+from tatslib.distributed import tensors_from_main
 from tatslib.progress import progress
 from tatslib.randomness import derive_seed
-from tatslib.training.checkpoint import claim_run, save_model, weights_fingerprint
+from tatslib.training.checkpoint import claim_run, load_into, save_model, weights_fingerprint
 from tatslib.training.device import autocast
 from tatslib.training.loop import LoopSettings, Share, Terms, cosine, train
+from tatslib.training.parallel import gradients_travel, replicate, shard, whole
 from tatslib.training.train_vqgan import Clips
 from tatslib.transformer.gpt import GPT, GPTConfig, parameter_groups
 from tatslib.videos import to_model
@@ -34,14 +36,38 @@ class TransformerTraining(LoopSettings):
     seed: int = 0
 
 
-class TransformerTask:
-    """L_transformer: the negative log-likelihood of the tokens given what stands before them."""
+class Likelihood(nn.Module):
+    """The loss of a transformer as a module, because processes that train together watch the call of a module."""
 
-    def __init__(self, config: GPTConfig, training: TransformerTraining, data: TokenClips, device: torch.device):
+    def __init__(self, gpt: GPT):
+        super().__init__()
+        self.gpt = gpt
+
+    def forward(self, condition: Tensor, tokens: Tensor) -> Tensor:
+        """int64 (B, n_c) and (B, t, h, w) to the mean negative log-likelihood of the tokens in nats."""
+        return self.gpt.loss(condition, tokens)
+
+
+class TransformerTask:
+    """L_transformer: the negative log-likelihood of the tokens given what stands before them.
+
+    With `sharded`, processes that train together hold a slice of the model each, not all of it.
+    """
+
+    def __init__(
+        self,
+        config: GPTConfig,
+        training: TransformerTraining,
+        data: TokenClips,
+        device: torch.device,
+        sharded: bool = False,
+    ):
         self.training, self.data, self.device = training, data, device
         with torch.random.fork_rng(devices=[]):  # drawn from our seed, without touching the caller's generator
             torch.manual_seed(derive_seed(training.seed, "initial weights"))
-            self.gpt = GPT(config).to(device)
+            self.gpt = GPT(config)
+        objective = Likelihood(self.gpt)
+        self.objective = shard(objective, self.gpt.blocks, device) if sharded else replicate(objective.to(device))
         self.models: dict[str, nn.Module] = {"gpt": self.gpt}
         groups = parameter_groups(self.gpt, training.weight_decay)
         self.optimizers: dict[str, torch.optim.Optimizer] = {"gpt": torch.optim.AdamW(groups, betas=training.betas)}
@@ -55,11 +81,11 @@ class TransformerTask:
 
     def losses(self, step: int, share: Share, metrics: dict[str, Tensor]) -> Iterator[tuple[str, Terms]]:
         """The share of the token batch of `step`."""
-        tokens, labels = self.data.batch(step, self.training.batch)
-        tokens, labels = tokens[share.index :: share.of], labels[share.index :: share.of]
+        size = self.training.batch // share.of
+        tokens, labels = self.data.batch(step, size, rank=share.index, world_size=share.of)
         condition = condition_tokens(self.gpt.config, labels)
-        with autocast(self.training.precision, self.device):
-            loss = self.gpt.loss(condition.to(self.device), tokens.to(self.device))
+        with autocast(self.training.precision, self.device), gradients_travel(self.objective, share.last):
+            loss = self.objective(condition.to(self.device), tokens.to(self.device))
         yield "gpt", {"nll": loss}
 
 
@@ -87,17 +113,24 @@ def train_transformer(
     run: Path,
     device: torch.device | str = "cpu",
     label: str = "GPT",
+    sharded: bool = False,
 ) -> GPT:
     """Train (or go on training) a transformer in the folder `run`; the finished model lies there as safetensors + JSON.
+
+    With `sharded`, processes that train together hold a slice of the model each while they do.
 
     Raises:
         UserError: if `run` holds another run, and as `training.loop.train` does.
     """
     claim_run(run, config, training, data.index)
-    task = TransformerTask(config, training, data, torch.device(device))
+    task = TransformerTask(config, training, data, torch.device(device), sharded)
     train(task, training, run, label=label)
     save_model(run, task.gpt, config)
-    return task.gpt.eval()
+    gpt = task.gpt
+    if sharded:  # what is returned is whole again
+        tensors, gpt = whole(gpt.state_dict()), GPT(config).to(device)
+        load_into(gpt, tensors_from_main(lambda: tensors), run)
+    return gpt.eval()
 
 
 @torch.inference_mode()

@@ -5,30 +5,32 @@ Letters: B batch, C channels, T H W frames.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tatslib.distributed import any_rank, first_on_each_machine, stop_all
+from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
 from tatslib.training.checkpoint import claim_run, save_model
 from tatslib.training.device import autocast
 from tatslib.training.loop import LoopSettings, Share, Terms, linear_tail, train
+from tatslib.training.parallel import gradients_travel, replicate
 from tatslib.videos import to_model
 from tatslib.vqgan.config import Norm
 from tatslib.vqgan.discriminators import Adversaries, DiscriminatorConfig, pick_frames
 from tatslib.vqgan.losses import DISCRIMINATOR_LOSSES, AdversarialLoss, feature_matching, generator_loss
+from tatslib.vqgan.normalisation import synchronise
+from tatslib.vqgan.perceptual import Range, load_perceptual
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig, VQGANOutput
-
-Range = Literal["right", "released"]
 
 
 class VQGANTraining(LoopSettings):
     """How a VQGAN is trained. The recipes of the scales stand in `presets.py`."""
 
-    batch: int = Field(8, gt=0)  # clips a step, over all its parts
     learning_rate: float = Field(1e-3, gt=0)
     betas: tuple[float, float] = (0.9, 0.99)  # Adam, of the autoencoder; and of the discriminators
     decay_tail: float = Field(0.3, ge=0, le=1)  # share of the steps over which the rate falls to zero; 0: constant
@@ -59,8 +61,6 @@ class VQGANTraining(LoopSettings):
             raise ValueError(
                 f"warmup_without_codes {self.warmup_without_codes} leaves none of {self.steps} steps for the codebook"
             )
-        if self.batch % self.accumulate:
-            raise ValueError(f"a batch of {self.batch} clips cannot be shared evenly by {self.accumulate} parts")
         return self
 
 
@@ -88,6 +88,8 @@ class VQGANTask:
     ):
         self.training, self.data, self.device = training, data, device
         self.vqgan = (start or VQGAN(config, seed=training.seed)).to(device)
+        synchronise(self.vqgan)
+        self.autoencoder = replicate(self.vqgan)
         self.models: dict[str, nn.Module] = {"vqgan": self.vqgan}
         adam = torch.optim.Adam(self.vqgan.parameters(), betas=training.betas)
         self.optimizers: dict[str, torch.optim.Optimizer] = {"generator": adam}
@@ -99,6 +101,8 @@ class VQGANTask:
                 norm=training.discriminator_norm,
             )
             self.adversaries = Adversaries(shape, seed=training.seed).to(device)
+            synchronise(self.adversaries)
+            self.judges = replicate(self.adversaries)
             self.models["adversaries"] = self.adversaries
             self.optimizers["discriminator"] = torch.optim.Adam(self.adversaries.parameters(), betas=training.betas)
         self.perceptual = perceptual_term(training)
@@ -132,7 +136,9 @@ class VQGANTask:
             if options.second_pass:
                 reconstruction = self.reconstruct(video, step, share, "discriminator").reconstruction
                 frames = self.random_frames(len(video), target.shape[2], step, share, "discriminator")
-            yield "discriminator", self.discriminator_terms(target, reconstruction.detach(), frames, float(started))
+            with gradients_travel(self.judges, share.last):
+                terms = self.discriminator_terms(target, reconstruction.detach(), frames, float(started))
+            yield "discriminator", terms
 
     def video(self, step: int, share: Share) -> Tensor:
         """A share of the clips of `step`: float (B, C, T, H, W) in [-0.5, 0.5]."""
@@ -142,8 +148,10 @@ class VQGANTask:
     def reconstruct(self, video: Tensor, step: int, share: Share, purpose: str) -> VQGANOutput:
         """One pass through the autoencoder; the codebook learns on the way. The reconstruction comes in float32."""
         options = self.training
-        with autocast(options.precision, self.device):
-            out = self.vqgan(
+        # only the autoencoder's own turn is followed by a backward pass that it learns from
+        autoencoder = self.autoencoder if purpose == "generator" else self.vqgan
+        with autocast(options.precision, self.device), gradients_travel(autoencoder, share.last):
+            out = autoencoder(
                 video,
                 quantise=step >= options.warmup_without_codes,
                 generator=draws(options.seed, "codebook", step, share, purpose),
@@ -185,7 +193,7 @@ class VQGANTask:
         """The discriminators' own loss: tell the original from the reconstruction."""
         options = self.training
         with autocast(options.precision, self.device):
-            truth, judged = self.adversaries(real, fake, frames=frames)
+            truth, judged = self.judges(real, fake, frames=frames)
         loss = DISCRIMINATOR_LOSSES[options.gan_loss]
         weights = {"image": options.image_gan_weight * factor, "video": options.video_gan_weight * factor}
         pairs: dict[str, tuple[Tensor, Tensor]] = {
@@ -203,8 +211,15 @@ def draws(seed: int, stream: str, step: int, share: Share, purpose: str) -> torc
 
 
 def perceptual_term(training: VQGANTraining) -> nn.Module | None:
-    """LPIPS as the training wants it; nothing if its weight is 0 or its weights cannot be had (which is said)."""
-    return None
+    """LPIPS as the training wants it; nothing if its weight is 0 or the network cannot be had (which is said)."""
+    if not training.perceptual_weight:
+        return None
+    with first_on_each_machine():  # which downloads it for the others
+        network = load_perceptual(input_range=training.perceptual_range, dropout=training.perceptual_dropout)
+    somewhere, missing = any_rank(network is not None), any_rank(network is None)
+    if somewhere and missing:
+        stop_all(UserError("Only some processes have the VGG network: put it under TATS_HOME on every machine."))
+    return network
 
 
 def clip_within_margins(video: Tensor, config: VQGANConfig) -> Tensor:

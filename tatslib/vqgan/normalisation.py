@@ -67,11 +67,11 @@ def normalisation(norm: Norm, width: int, dims: Literal[2, 3] = 3) -> nn.Module:
     return nn.GroupNorm(GROUPS, width, eps=1e-6) if norm == "group" else nn.Identity()
 
 
-def synchronise(model: nn.Module) -> nn.Module:
-    """The same model with torch's own kernel for batch norm over GPUs, where there are several; else as it is.
+def synchronise(model: nn.Module) -> None:
+    """Let torch's own kernel do the batch norms inside `model`, where several processes have a GPU each.
 
-    Parameters, buffers and their names stay: only the classes change. `global_batch_norm` gives the same on CPUs too,
+    Parameters, buffers and their names stay: only the classes change. `global_batch_norm` gives the same, on CPUs too,
     but keeps more in memory for the backward pass.
     """
-    on_gpus = together() and next(model.parameters()).device.type == "cuda"
-    return nn.SyncBatchNorm.convert_sync_batchnorm(model) if on_gpus else model
+    if together() and next(model.parameters()).device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)

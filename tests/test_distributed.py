@@ -1,0 +1,428 @@
+"""Two processes with half of the batch each do what one process does with all of it, to float tolerance.
+
+Every check is one function of `rank()` and `world_size()`. It runs here, in one process, and in two that a fixture
+starts once for the whole file (starting them takes longer than the checks), and the results are compared.
+`python -m tests.test_distributed` prints the largest differences.
+"""
+
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.multiprocessing
+from torch import nn
+
+from tatslib.datasets.tokens import TokenClips, TokenIndex
+from tatslib.distributed import (
+    any_rank,
+    first_on_each_machine,
+    gather_rows,
+    is_main,
+    mean_over_ranks,
+    process_group,
+    rank,
+    sum_over_ranks,
+    world_size,
+)
+from tatslib.errors import UserError
+from tatslib.training import loop
+from tatslib.training.checkpoint import load_model, newest, read_config
+from tatslib.training.loop import Task
+from tatslib.training.train_transformer import TransformerTraining, gpt_config, train_transformer
+from tatslib.training.train_vqgan import VQGANTask, train_vqgan
+from tatslib.transformer.gpt import GPT, GPTConfig
+from tatslib.vqgan.codebook import Codebook
+from tatslib.vqgan.normalisation import normalisation, synchronise
+from tests.test_adversaries import GAN
+from tests.test_training import TINY, Noise, stripes_tokens
+
+STEPS = 6
+Result = dict[str, Any]
+
+
+def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def mine(x: torch.Tensor) -> torch.Tensor:
+    """The rows of this process."""
+    return x[rank() :: world_size()]
+
+
+def words(folder: Path) -> Result:
+    """The vocabulary itself."""
+    with first_on_each_machine():
+        first = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+    total = torch.tensor([1.0 + rank(), 10.0])
+    sum_over_ranks(total)
+    x = torch.tensor([1.0 + rank()], requires_grad=True)
+    mean = mean_over_ranks(x)
+    (mean * (1 + rank())).sum().backward()
+    return {
+        "sum": total,
+        "mean": mean.detach(),
+        "gradient": x.grad,
+        "rows": gather_rows(mine(torch.arange(12).view(6, 2))),
+        "any": any_rank(rank() == 1),
+        "main": is_main(),
+        "first": first,
+    }
+
+
+def batch_norm(dims: int) -> Result:
+    """Three training steps' worth of statistics, and outputs and gradients of the last, for inputs of either kind."""
+    norm = normalisation("batch", 5, dims)
+    synchronise(nn.Sequential(norm))  # nothing to do on CPUs
+    nn.init.normal_(norm.weight, generator=torch.Generator().manual_seed(1))
+    nn.init.normal_(norm.bias, generator=torch.Generator().manual_seed(2))
+    for step in range(3):
+        x = mine(numbers(6, 5, *[4] * dims, seed=step) * 3 + 100).requires_grad_()
+        norm.zero_grad()
+        y = norm(x)
+        (y * mine(numbers(6, 5, *[4] * dims, seed=9))).mean().backward()  # a mean over this process's rows
+    gradients = [norm.weight.grad, norm.bias.grad]
+    for gradient in gradients:
+        sum_over_ranks(gradient)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = norm(mine(numbers(6, 5, *[4] * dims)).bfloat16()).dtype == torch.bfloat16
+    state = {name: value.clone() for name, value in norm.state_dict().items()}
+    norm.eval()
+    return {
+        "outputs": gather_rows(y),
+        "input gradients": gather_rows(x.grad) / world_size(),
+        "weight gradients": [gradient / world_size() for gradient in gradients],
+        "state": state,
+        "half": half,
+        "evaluated": gather_rows(norm(x)),
+    }
+
+
+def codebook(rows: int, codes: int, steps: int = 4) -> Result:
+    """Initialisation, running means and restarts; with few rows, also the noise that tells repeated rows apart."""
+    book = Codebook(codes, 3, decay=0.8, restart_below_mean=0.5).train()
+    for step in range(steps):
+        whole = numbers(rows, 3, 2, 2, 2, seed=step) + step
+        z = mine(whole).requires_grad_()
+        out = book(z, generator=torch.Generator().manual_seed(step))
+        (out.commitment_loss + out.latents.square().mean()).backward()
+    return {
+        "state": {name: value.clone() for name, value in book.state_dict().items()},
+        "tokens": gather_rows(out.tokens),
+        "gradients": gather_rows(z.grad) / world_size(),
+        "perplexity": out.perplexity,
+    }
+
+
+def token_batches() -> Result:
+    """Two epochs of a token set in steps of six clips."""
+    index = TokenIndex(clips=18, codes=18, latent_shape=(1, 1, 1), vqgan="0" * 12)
+    data = TokenClips(torch.arange(18).view(-1, 1, 1, 1), torch.arange(18), index)
+    parts = [data.batch(step, 6 // world_size(), rank=rank(), world_size=world_size()) for step in range(6)]
+    return {
+        "mine": torch.cat([tokens.flatten() for tokens, _ in parts]),
+        "all": torch.cat([gather_rows(tokens.flatten()) for tokens, _ in parts]),
+        "labels": all(torch.equal(tokens.flatten(), labels) for tokens, labels in parts),
+    }
+
+
+@contextmanager
+def resting_where_gradients_vanish() -> Iterator[None]:
+    """Adam with a larger epsilon.
+
+    Some gradients are zero but for rounding, such as that of a bias before batch norm. Adam divides by their size, so
+    rounding alone decides where those parameters go, without any effect on the loss.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("Adam", "AdamW"):
+            patch.setattr(torch.optim, name, partial(getattr(torch.optim, name), eps=1e-4))
+        yield
+
+
+def log_of(run: Path) -> dict[str, float]:
+    """The numbers of every step, but for the clock."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return {f"{n}/{key}": value for n, line in enumerate(lines) for key, value in line.items() if key != "seconds"}
+
+
+def first_stage(run: Path, steps: int = STEPS) -> Result:
+    """The first stage whole: warm-up, codes with restarts, accumulation, both adversaries from step 3 on."""
+    training = GAN.replace(steps=steps, batch=8, warmup_without_codes=1, learning_rate=1e-4)
+    with resting_where_gradients_vanish():
+        vqgan = train_vqgan(TINY, training, Noise(), run)
+    checkpoint = newest(run)
+    assert checkpoint is not None and checkpoint.step == steps
+    return {"vqgan": vqgan.state_dict(), "adversaries": checkpoint.tensors("adversaries"), "log": log_of(run)}
+
+
+def second_stage(run: Path, steps: int = STEPS, sharded: bool = False, batch: int = 8) -> Result:
+    """The second stage, whole in every process or in slices."""
+    data = stripes_tokens()
+    training = TransformerTraining(steps=steps, batch=batch, accumulate=2, warmup=2, cosine_decay=False, clip=0.1)
+    with resting_where_gradients_vanish():
+        gpt = train_transformer(gpt_config(data.index, 2, 2, 16), training, data, run, sharded=sharded)
+    return {"gpt": gpt.state_dict(), "log": log_of(run)}
+
+
+def complaint(work: Callable[[], object]) -> Result:
+    """What `work` ends with, and by which kind of error."""
+    try:
+        work()
+    except UserError as error:
+        return {"sentence": f"{type(error).__name__}: {error}"}
+    return {"sentence": "nothing"}
+
+
+def stopped_by_a_signal(run: Path) -> Result:
+    """SIGTERM to the last process alone, in the middle of a step."""
+    update = loop.update
+
+    def update_and_signal(task: Task, step: int, *rest: Any) -> dict[str, float]:
+        if step == 2 and rank() == world_size() - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return update(task, step, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "update", update_and_signal)
+        return complaint(lambda: first_stage(run))
+
+
+def spoiled_by_one(run: Path) -> Result:
+    """A number that is none, in the last process alone."""
+    original = VQGANTask.discriminator_terms
+
+    def spoil(self: VQGANTask, *arguments: Any) -> dict[str, torch.Tensor]:
+        terms = original(self, *arguments)
+        factor = math.nan if rank() == world_size() - 1 else 1.0
+        return {**terms, "image_discriminator": terms["image_discriminator"] * factor}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VQGANTask, "discriminator_terms", spoil)
+        return complaint(lambda: first_stage(run))
+
+
+def unwritable(run: Path) -> Result:
+    """A run whose checkpoints cannot be written, which only process 0 notices."""
+    if is_main():
+        run.mkdir(parents=True)
+        (run / "checkpoints").write_text("no folder")
+    return complaint(lambda: second_stage(run))
+
+
+def data_that_are_missing(_: Path) -> Result:
+    """What the first process of a machine looks for before the others."""
+
+    def look() -> None:
+        with first_on_each_machine():
+            raise UserError("no videos")
+
+    return complaint(look)
+
+
+CHECKS: dict[str, Callable[[Path], Result]] = {
+    "words": words,
+    "batch norm 2D": lambda _: batch_norm(2),
+    "batch norm 3D": lambda _: batch_norm(3),
+    "codebook": lambda _: codebook(rows=4, codes=6),
+    "codebook of few rows": lambda _: codebook(rows=2, codes=23),
+    "token batches": lambda _: token_batches(),
+    "first stage": first_stage,
+    "second stage": second_stage,
+    "second stage in slices": partial(second_stage, sharded=True),
+    # goes on with what one process has begun
+    "first stage resumed": first_stage,
+    "second stage resumed": partial(second_stage, sharded=True),
+    # and begins what one process will go on with
+    "first stage half": partial(first_stage, steps=STEPS // 2),
+    "second stage half": partial(second_stage, steps=STEPS // 2, sharded=True),
+    "signal": stopped_by_a_signal,
+    "nonsense": spoiled_by_one,
+    "unwritable": unwritable,
+    "missing": data_that_are_missing,
+    "uneven": lambda run: complaint(lambda: second_stage(run, batch=6)),
+}
+
+
+def work(index: int, port: int, folder: Path) -> None:
+    """What each of the two processes does."""
+    os.environ |= {"RANK": str(index), "LOCAL_RANK": str(index), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    with process_group():
+        torch.save({name: check(folder / name) for name, check in CHECKS.items()}, folder / f"{index}.pt")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Both:
+    """The results of one process and of two."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        first_stage(folder / "two" / "first stage resumed", STEPS // 2)
+        second_stage(folder / "two" / "second stage resumed", STEPS // 2)
+        torch.multiprocessing.spawn(work, (free_port(), folder / "two"), nprocs=2)
+        self.two: list[dict[str, Result]] = [
+            torch.load(folder / "two" / f"{index}.pt", weights_only=False) for index in range(2)
+        ]
+        self.one = cache(lambda check: CHECKS[check](folder / "one" / check))
+
+    def goes_on(self, stage: str) -> Result:
+        """What one process makes of a run that two have begun."""
+        return CHECKS[stage](self.folder / "two" / f"{stage} half")
+
+
+def difference(a: Any, b: Any) -> float:
+    """Largest difference of two nests of numbers, relative to the largest number of each tensor."""
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        return max(difference(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return max(difference(x, y) for x, y in zip(a, b, strict=True))
+    a, b = torch.as_tensor(a).double(), torch.as_tensor(b).double()
+    return float((a - b).abs().max() / b.abs().max().clamp(min=1e-9))
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
+    """The two processes have run."""
+    return Both(tmp_path_factory.mktemp("both"))
+
+
+def assert_same(both: Both, check: str, tolerance: float, one: Result) -> None:
+    """Both processes agree to the last bit with each other, and to float tolerance with one process."""
+    first, second = (result[check] for result in both.two)
+    for part in one:
+        assert difference(first[part], second[part]) == 0, f"the two processes differ in {part}"
+        assert difference(first[part], one[part]) < tolerance, f"two processes differ from one in {part}"
+
+
+def test_the_vocabulary_means_what_it_says_in_one_process_and_in_two(both):
+    one = both.one("words")
+    assert (one["sum"].tolist(), one["mean"].item(), one["gradient"].item()) == ([1, 10], 1, 1)
+    assert one["main"] and one["first"] and not one["any"]
+    for index, result in enumerate(two["words"] for two in both.two):
+        assert result["sum"].tolist() == [3, 20] and result["mean"].item() == 1.5
+        assert result["gradient"].item() == 1.5  # (1 + 2) / 2: from the losses of both processes
+        assert torch.equal(result["rows"], torch.arange(12).view(6, 2))
+        assert result["any"] and result["main"] == result["first"] == (index == 0)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_batch_norm_over_two_processes_is_that_of_one_with_the_whole_batch(both, dims):
+    one = both.one(f"batch norm {dims}D")
+    assert_same(both, f"batch norm {dims}D", 1e-5, one)
+    assert one["half"], "the output has the input's number format"
+
+
+@pytest.mark.parametrize("check", ["codebook", "codebook of few rows"])
+def test_codes_tokens_restarts_and_perplexity_are_those_of_one_process(both, check):
+    one = both.one(check)
+    assert_same(both, check, 1e-6, one)
+    assert one["state"]["initialised"] and one["perplexity"] > 1
+
+
+def test_two_processes_read_every_clip_once_and_none_twice(both):
+    one, two = both.one("token batches"), [result["token batches"] for result in both.two]
+    assert torch.equal(two[0]["all"], one["all"]) and all(result["labels"] for result in two)
+    for epoch in range(2):
+        seen = torch.cat([result["mine"][9 * epoch : 9 * epoch + 9] for result in two])
+        assert sorted(seen.tolist()) == list(range(18))
+
+
+@pytest.mark.parametrize("check", ["first stage", "second stage", "second stage in slices"])
+def test_training_in_two_processes_is_training_in_one_with_the_whole_batch(both, check):
+    one = both.one(check.removesuffix(" in slices"))
+    assert_same(both, check, 1e-4, one)
+    if check == "first stage":
+        last = {key.removeprefix("5/"): value for key, value in one["log"].items() if key.startswith("5/")}
+        assert last["loss/discriminator"] > 0 and last["perplexity"] > 1, "codes and adversaries have taken part"
+
+
+@pytest.mark.parametrize("stage", ["first stage", "second stage"])
+def test_a_run_of_one_process_goes_on_in_two_and_the_other_way_round(both, stage):
+    unbroken = both.one(stage)
+    assert_same(both, f"{stage} resumed", 1e-4, unbroken)
+    other_way = both.goes_on(stage)
+    assert all(difference(other_way[part], unbroken[part]) < 1e-4 for part in unbroken)
+
+
+def test_a_signal_to_one_process_stops_all_after_the_same_step(both):
+    first, second = (result["signal"]["sentence"] for result in both.two)
+    assert first.startswith("Interrupted: Stopped by a signal to another process after step 3 of 6; it is saved in")
+    assert second.startswith("Echo: Stopped by SIGTERM after step 3 of 6")
+    assert both.one("signal")["sentence"].startswith("Interrupted: Stopped by SIGTERM after step 3 of 6")
+
+
+def test_a_number_that_is_none_in_one_process_stops_all_with_one_sentence(both):
+    first, second = (result["nonsense"]["sentence"] for result in both.two)
+    assert "UserError: In the loss of the discriminator, image discriminator became nan at step 4; the last" in first
+    assert second == first.replace("UserError", "Echo")
+
+
+def test_a_checkpoint_that_process_0_cannot_write_stops_all(both):
+    first, second = (result["unwritable"]["sentence"] for result in both.two)
+    assert first.startswith("UserError: Could not write the checkpoint of step 6")
+    assert second == first.replace("UserError", "Echo")
+
+
+def test_data_that_the_first_process_of_a_machine_cannot_find_stop_all(both):
+    assert [two["missing"]["sentence"] for two in both.two] == ["UserError: no videos", "Echo: another process failed"]
+
+
+def test_a_batch_that_the_processes_cannot_share_evenly_is_refused(both):
+    assert both.one("uneven")["sentence"] == "nothing"
+    expected = "UserError: 2 processes cannot share a batch of 6 clips in 2 parts evenly: make it a multiple of 4."
+    assert both.two[0]["uneven"]["sentence"] == expected
+
+
+def test_torchrun_starts_the_same_command_and_one_process_speaks(tmp_path):
+    stripes_tokens().write(tmp_path / "tokens")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "tatslib.cli", "train", "transformer", "--tokens", str(tmp_path / "tokens"), "--shard"]
+    command += ["--out", str(tmp_path / "run"), "--steps", "2"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"{tmp_path / 'run'}: trained 2 steps\n" and "Warning" not in result.stderr
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 2
+    assert load_model(tmp_path / "run", GPT(read_config(tmp_path / "run", GPTConfig)))
+
+
+def test_torchruns_variables_are_all_needed(monkeypatch):
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name in ("RANK", "LOCAL_RANK", "MASTER_PORT"):
+        monkeypatch.setenv(name, "0")
+    with pytest.raises(UserError, match="WORLD_SIZE is 2 but MASTER_ADDR is not set"), process_group():
+        pass
+    monkeypatch.delenv("WORLD_SIZE")
+    with process_group():
+        assert world_size() == 1 and is_main()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as temporary:
+        measured = Both(Path(temporary))
+        for check in CHECKS:
+            if not any(word in check for word in ("norm", "codebook", "stage")):
+                continue
+            stage = check.removesuffix(" in slices").removesuffix(" resumed").removesuffix(" half")
+            found = measured.goes_on(stage) if check.endswith("half") else measured.two[0][check]
+            for part, value in found.items():
+                print(f"{check:24} {part:17} {difference(value, measured.one(stage)[part]):.1e}")
