@@ -89,6 +89,10 @@ class Interrupted(UserError):
     """Ctrl-C, or a machine that goes down: the run was saved; the message says how to go on."""
 
 
+class NotFinite(UserError):
+    """A loss or a gradient became infinite or no number at all."""
+
+
 def train(task: Task, settings: LoopSettings, run: Path, label: str = "training") -> list[dict[str, float]]:
     """Train `task` in the folder `run` until `settings.steps`, going on from its newest sound checkpoint if it has one.
 
@@ -208,7 +212,7 @@ def refuse_nonsense(terms: Terms, norm: float, name: str, step: int, run: Path) 
     """Stop before an update with a number that is none.
 
     Raises:
-        UserError: names the step, the first term that is not finite (or the gradient) and the last good checkpoint.
+        NotFinite: names the step, the first term that is not finite (or the gradient) and the last good checkpoint.
     """
     terms = mean_of_processes(terms)
     numbers = dict(zip(terms, torch.stack([term.float() for term in terms.values()]).tolist(), strict=True))
@@ -218,7 +222,7 @@ def refuse_nonsense(terms: Terms, norm: float, name: str, step: int, run: Path) 
         return
     last = newest(run)
     where = f"the last good checkpoint is {last.folder}" if last else "nothing had been saved yet"
-    complaint = UserError(
+    complaint = NotFinite(
         f"In the loss of the {name}, {wrong.replace('_', ' ')} became {numbers[wrong]} at step {step + 1}; {where}. "
         "A lower learning rate, or clipping if it is off, may carry a run over this point."
     )
