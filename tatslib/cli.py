@@ -28,6 +28,7 @@ from tatslib.downloads import RELEASED, released_file
 from tatslib.errors import UserError
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.sliding_window import sample as sample_tokens
+from tatslib.training.benchmark import bench_vqgan
 from tatslib.training.checkpoint import load_model, read_config, weights_fingerprint
 from tatslib.training.convert import check_sliding, convert
 from tatslib.training.device import default_device
@@ -283,6 +284,18 @@ def bench_data_command(data: Path, dataset: DataSet = "ucf101", resolution: int 
     """
     reader = ucf101 if dataset == "ucf101" else sky_timelapse
     bench_data(reader(data, resolution=resolution), seconds)
+
+
+@bench.command(name="vqgan")
+def bench_vqgan_command(scale: Scale = "toy", seconds: float = 10.0, compare: bool = False) -> None:
+    """Measure the first stage: encode, decode (whole and in windows), a training step with adversaries.
+
+    Args:
+        scale: row of the table of presets.
+        seconds: how long to measure each.
+        compare: against the released way of computing, in turns.
+    """
+    bench_vqgan(scale, seconds, compare)
 
 
 def open_clips(

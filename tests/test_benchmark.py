@@ -1,0 +1,45 @@
+"""The bench of the first stage: what its last line holds, and that what it compares with gives the same answers."""
+
+import json
+
+import pytest
+import torch
+
+from tatslib.training import benchmark
+from tatslib.training.presets import PRESETS
+from tatslib.training.released_pace import encode_as_released
+from tatslib.vqgan.codebook import perplexity_of
+from tatslib.vqgan.vqgan import VQGAN
+from tests.test_adversaries import GAN
+from tests.test_training import TINY
+
+SMALL = TINY.replace(frames=4, resolution=16)
+
+
+def test_the_bench_ends_with_one_json_line_that_holds_ours_the_reference_and_their_ratio(monkeypatch, capsys) -> None:
+    small = PRESETS["toy"].model_copy(update={"vqgan": SMALL, "adversarial": GAN})
+    monkeypatch.setattr(benchmark, "PRESETS", {"toy": small})
+    monkeypatch.setattr(benchmark, "CLIPS", {"toy": 2})
+    monkeypatch.setattr(benchmark, "MATRIX", 64)
+    benchmark.bench_vqgan("toy", seconds=0.01, compare=True)
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    for name in ("encode", "decode", "decode_long", "train"):
+        ours, reference = found[f"{name}_clips_per_s"], found[f"reference_{name}_clips_per_s"]
+        assert ours > 0 and found[f"ratio_{name}"] == pytest.approx(ours / reference, rel=0.05)
+    assert found["bench"] == "vqgan" and found["peak_mb"] > 0 and found["mfu"] >= 0
+
+
+@torch.no_grad()
+def test_the_restated_way_to_encode_gives_our_tokens() -> None:
+    vqgan, x = VQGAN(SMALL).eval(), torch.rand(3, 3, 4, 16, 16) - 0.5
+    tokens, perplexity = encode_as_released(vqgan, x)
+    assert torch.equal(tokens, vqgan.encode(x))
+    counts = torch.bincount(tokens.flatten(), minlength=SMALL.codes).float()
+    assert perplexity.item() == pytest.approx(perplexity_of(counts).item(), rel=1e-5)
+
+
+def test_what_is_compared_is_measured_in_turns() -> None:
+    order: list[str] = []
+    works: dict[str, benchmark.Work] = {"ours": lambda: order.append("a"), "reference": lambda: order.append("b")}
+    benchmark.in_turns(works, seconds=0.0, device=torch.device("cpu"))
+    assert order == ["a", "b"] * (len(order) // 2) and len(order) >= 2 * benchmark.ROUNDS
