@@ -68,7 +68,9 @@ def test_random_features_are_standardised_and_the_same_every_time() -> None:
 class TwoLevels:
     """Dark clips of class 0, bright ones of class 1."""
 
-    def clips(self, step: int, batch_size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def clips(
+        self, step: int, batch_size: int, *, rank: int = 0, world_size: int = 1
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         labels = torch.arange(batch_size) % 2
         batch = [clips(1, 30 + 120 * int(label) + step % 7) for label in labels]
         return torch.from_numpy(np.concatenate(batch)), labels
