@@ -18,7 +18,7 @@ MOST_AT_ONCE = 4
 TARGETS = (
     *("actions/gpt-replicate", "actions/gpt-zeros", "sky/image-gpt-zeros", "sky/image-gpt-replicate"),
     *("actions/study-zeros", "actions/study-reflect", "actions/study-circular", "actions/study-replicate"),
-    *("actions/study-released-zeros", "actions/classifier"),
+    *("actions/study-released-zeros", "actions/classifier", "actions/vqgan-gan"),
 )
 
 
