@@ -237,7 +237,7 @@ def draw(trials, top):
         axis.axhline(1, color="gray", linewidth=0.8, linestyle="--")
         axis.set(title=name, xlabel="step", ylim=(0, top))
     axes[0].set(ylabel="loss (1: no idea)")
-    axes[0].legend(loc="lower left")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
