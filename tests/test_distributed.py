@@ -373,7 +373,7 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(both):
 def test_a_number_that_is_none_in_one_process_stops_all_with_one_sentence(both):
     first, second = (result["nonsense"]["sentence"] for result in both.two)
     assert "NotFinite: In the loss of the discriminator, image discriminator became nan at step 4; the last" in first
-    assert second == first.replace("UserError", "Echo")
+    assert second == first.replace("NotFinite", "Echo")
 
 
 def test_a_checkpoint_that_process_0_cannot_write_stops_all(both):
