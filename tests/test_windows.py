@@ -13,7 +13,7 @@ from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
 from tatslib.vqgan.padding import field_of_view
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
-from tatslib.vqgan.windows import decode_in_windows, encode_in_windows
+from tatslib.vqgan.windows import decode_in_windows, decode_stream, encode_in_windows
 
 PADDINGS: list[dict[str, Any]] = [
     {"padding": "replicate"},
@@ -113,6 +113,12 @@ def test_one_window_is_the_plain_call_to_the_last_bit():
         assert torch.equal(frames, vqgan.decode(tokens))
 
 
+def test_a_window_holds_a_thousand_tokens_unless_told_otherwise():
+    vqgan = small_vqgan()  # 4x4 tokens a latent frame
+    parts = [part.shape[2] for part in decode_in_windows(vqgan, random_tokens(vqgan, 130))]
+    assert len(parts) == 3 and parts[1] == 64 * 4
+
+
 class LargestTensor(TorchDispatchMode):
     """Remembers the most numbers that any operation returned."""
 
@@ -170,3 +176,21 @@ def test_what_cannot_be_decoded_in_windows_is_refused(t, window, training, words
     vqgan = small_vqgan(padding="valid").train(training)
     with pytest.raises(UserError, match=words):
         decode_in_windows(vqgan, random_tokens(vqgan, t), window)
+
+
+def test_latent_frames_are_asked_for_a_window_at_a_time():
+    vqgan = small_vqgan()
+    asked = []
+
+    def coming():
+        for number, frame in enumerate(random_tokens(vqgan, 14).unbind(1), start=1):
+            asked.append(number)
+            yield frame
+
+    parts = decode_stream(vqgan, coming(), 14, window=6)
+    first = next(parts)
+    assert len(asked) == 6
+    joined = torch.cat([first, *parts], dim=2)
+    assert torch.equal(joined, torch.cat(list(decode_in_windows(vqgan, random_tokens(vqgan, 14), 6)), dim=2))
+    with pytest.raises(UserError, match="14 latent frames came, but 15 were announced"):
+        list(decode_stream(vqgan, coming(), 15))

@@ -6,9 +6,12 @@ from typing import Literal
 
 import psutil
 import torch
+from torch import nn
 from torch.amp import GradScaler
 
 from tatslib.distributed import local_device
+from tatslib.vqgan.autoencoder import Decoder, Encoder
+from tatslib.vqgan.discriminators import PatchDiscriminator
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -48,6 +51,44 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def prefers_channels_last(precision: Precision, device: torch.device) -> bool:
+    """Whether convolutions run faster where the channels of a position lie side by side in memory.
+
+    So it is for the matrix units of GPUs and of processors with AMX tiles, which work in 16 bits: on a Xeon that has
+    them, that layout with bfloat16 made a toy step 1.2 to 1.6 times as fast as float32 without. On an AMD EPYC of the
+    fourth generation, which multiplies bfloat16 without tiles, bfloat16 alone gave 1.8 to 2.0, and the layout 0 to 4 %
+    on top: it is left alone there.
+    """
+    if number_format(precision, device) == torch.float32:
+        return False
+    return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_amx_tile_supported())
+
+
+def prepare(model: nn.Module, precision: Precision, device: torch.device, compiled: bool = False) -> nn.Module:
+    """Move a model of the first stage to `device` and make it fast there, in place.
+
+    Args:
+        model: names, shapes and values of its tensors stay, so that checkpoints do not depend on any of this.
+        precision: in which it will compute.
+        device: where.
+        compiled: on a GPU, compile encoders, decoders and discriminators when they first run, which takes a minute or
+            two; elsewhere compiling gained nothing.
+
+    Returns:
+        The model.
+    """
+    model.to(device)
+    for module in model.modules():
+        if prefers_channels_last(precision, device):  # maps follow the layout of the weights
+            if isinstance(module, nn.Conv2d):
+                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stubs lack it
+            elif isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+                module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        if compiled and device.type == "cuda" and isinstance(module, Encoder | Decoder | PatchDiscriminator):
+            module.compile()
+    return model
 
 
 def use_idle_cores() -> int:

@@ -7,7 +7,9 @@ out, a little later than it went in, is what the whole video at once would have 
 Letters: B batch, C channels, T H W frames, t h w latent grid, D width.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -19,16 +21,16 @@ from tatslib.vqgan.autoencoder import ResidualBlock
 from tatslib.vqgan.padding import PaddedConv3d, PaddedConvTranspose3d, Unit, check_pad, pad_edges, same_pad
 from tatslib.vqgan.vqgan import VQGAN
 
-WINDOW = 4  # latent frames, a clip's worth at the paper's size
+TOKENS = 1024  # of a window, unless a caller says how many latent frames: a clip's worth at the paper's size
 
 
-def decode_in_windows(vqgan: VQGAN, tokens: Tensor, window: int = WINDOW) -> Iterator[Tensor]:
+def decode_in_windows(vqgan: VQGAN, tokens: Tensor, window: int | None = None) -> Iterator[Tensor]:
     """The frames of `vqgan.decode(tokens)`, in order, a few at a time.
 
     Args:
         vqgan: in evaluation mode.
         tokens: int64 (B, before + t + after, h, w) with the model's latent margins, on any device.
-        window: latent frames that go in at once.
+        window: latent frames that go in at once; absent, as many as `TOKENS` tokens make.
 
     Returns:
         An iterator over float (B, C, T', H, W) on the model's device, not clamped, of differing T'. Joined in time they
@@ -41,17 +43,39 @@ def decode_in_windows(vqgan: VQGAN, tokens: Tensor, window: int = WINDOW) -> Ite
     Where a frame depends on all others (group norm, which averages over the clip; `circular` padding, which puts the
     end before the beginning), everything is decoded at once and memory grows.
     """
+    return decode_stream(vqgan, tokens.unbind(1), tokens.shape[1], window)
+
+
+def decode_stream(
+    vqgan: VQGAN, latent_frames: Iterable[Tensor], count: int, window: int | None = None
+) -> Iterator[Tensor]:
+    """The same of latent frames that are still to come, for example out of a sampler.
+
+    Args:
+        vqgan: in evaluation mode.
+        latent_frames: int64 (B, h, w) each, in order, the latent margins of the model included. They are asked for a
+            window at a time, when the frames of the ones before have been taken.
+        count: how many of them to take.
+        window: latent frames that go in at once; absent, as many as `TOKENS` tokens make.
+
+    Returns:
+        As `decode_in_windows`.
+
+    Raises:
+        UserError: as `decode_in_windows`, and in the course of it if fewer latent frames come than were announced.
+    """
     config = vqgan.config
-    return _decode(vqgan, tokens, _check(vqgan, config.decoder_units, window, tokens.shape[1], config.latent_margins))
+    window = _check(vqgan, config.decoder_units, window, count, config.latent_margins)
+    return _decode(vqgan, iter(latent_frames), count, window)
 
 
-def encode_in_windows(vqgan: VQGAN, x: Tensor, window: int = WINDOW) -> Iterator[Tensor]:
+def encode_in_windows(vqgan: VQGAN, x: Tensor, window: int | None = None) -> Iterator[Tensor]:
     """The tokens of `vqgan.encode(x)`, in order, a few latent frames at a time.
 
     Args:
         vqgan: in evaluation mode.
         x: float (B, C, before + T + after, H, W) with the model's margins, on any device.
-        window: as many latent frames as go in at once.
+        window: as many latent frames as go in at once; absent, as many as `TOKENS` tokens make.
 
     Returns:
         An iterator over int64 (B, t', h, w) on the model's device, of differing t'. Joined in time they are what
@@ -65,15 +89,19 @@ def encode_in_windows(vqgan: VQGAN, x: Tensor, window: int = WINDOW) -> Iterator
     return _encode(vqgan, x, window * config.downsample[0])
 
 
-def _decode(vqgan: VQGAN, tokens: Tensor, window: int) -> Iterator[Tensor]:
+def _decode(vqgan: VQGAN, latent_frames: Iterator[Tensor], count: int, window: int) -> Iterator[Tensor]:
     decoder, device = vqgan.decoder, vqgan.codebook.embeddings.device
     stream = Stream(decoder.units, vqgan.config.decoder_units, window)
-    crop, left = decoder.crop[0], (tokens.shape[1] - sum(vqgan.config.latent_margins)) * vqgan.config.downsample[0]
-    for start in range(0, tokens.shape[1], window):
+    crop, left = decoder.crop[0], (count - sum(vqgan.config.latent_margins)) * vqgan.config.downsample[0]
+    for start in range(0, count, window):
+        wanted = min(window, count - start)
+        tokens = list(islice(latent_frames, wanted))
+        if len(tokens) < wanted:
+            raise UserError(f"{start + len(tokens)} latent frames came, but {count} were announced.")
         with torch.no_grad():  # for each piece anew, because whoever iterates runs in between
-            z = vqgan.from_codes(vqgan.codebook.decode(tokens[:, start : start + window].to(device)))
+            z = vqgan.from_codes(vqgan.codebook.decode(torch.stack(tokens, dim=1).to(device)))
             z = F.silu(decoder.norm(z))
-        for x in stream.feed(z, last=start + window >= tokens.shape[1]):
+        for x in stream.feed(z, last=start + window >= count):
             # a valid decoder returns a few frames of the margins too
             crop, x = max(0, crop - x.shape[2]), x[:, :, crop : crop + left]
             left -= x.shape[2]
@@ -92,8 +120,10 @@ def _encode(vqgan: VQGAN, x: Tensor, window: int) -> Iterator[Tensor]:
             yield tokens
 
 
-def _check(vqgan: VQGAN, units: Sequence[Unit], window: int, length: int, margins: tuple[int, int]) -> int:
+def _check(vqgan: VQGAN, units: Sequence[Unit], window: int | None, length: int, margins: tuple[int, int]) -> int:
     """The window, or the whole length where a part tells nothing about the whole."""
+    if window is None:
+        window = max(1, TOKENS // prod(vqgan.config.latent_shape[1:]))
     if window < 1:
         raise UserError(f"a window of {window} latent frames makes no progress: take 1 or more")
     if length <= sum(margins):
