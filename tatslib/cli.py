@@ -79,7 +79,7 @@ def train_vqgan_command(
     accumulate: int | None = None,
     learning_rate: float | None = None,
     gan_start: int | None = None,
-    start: Path | None = None,
+    weights: Path | None = None,
     seed: int = 0,
 ) -> None:
     """Train the first stage on a folder of videos; run it again to go on after a stop.
@@ -96,21 +96,21 @@ def train_vqgan_command(
         batch: clips a step, over all parts and processes.
         accumulate: parts that a batch is computed in, if it does not fit into memory.
         learning_rate: the largest.
-        gan_start: step at which the adversaries join; at toy and gpu scale they do so in a run of their own (--start).
-        start: folder of a trained VQGAN whose weights to begin with; the settings are then those of the adversaries.
+        gan_start: step at which the adversaries join; at toy and gpu scale in a run of their own (see weights).
+        weights: folder of a trained VQGAN to begin with; the settings are then those of the adversaries.
         seed: of weights, clips and codes.
     """
     preset = PRESETS[scale]
     config = preset.vqgan.replace(padding=padding)
-    settings = preset.adversarial if start is not None and preset.adversarial is not None else preset.vqgan_training
+    settings = preset.adversarial if weights is not None and preset.adversarial is not None else preset.vqgan_training
     wanted = {"steps": steps, "batch": batch, "accumulate": accumulate, "learning_rate": learning_rate}
     wanted = {name: value for name, value in {**wanted, "gan_start": gan_start}.items() if value is not None}
     warmup = min(settings.warmup_without_codes, (steps or settings.steps) // 4)  # a short trial gets a codebook too
     training = settings.replace(seed=seed, warmup_without_codes=warmup, **wanted)
     begin = None
-    if start is not None:
-        begin = VQGAN(read_config(start, VQGANConfig, expected=config))
-        load_model(start, begin)
+    if weights is not None:
+        begin = VQGAN(read_config(weights, VQGANConfig, expected=config))
+        load_model(weights, begin)
     with process_group():
         with first_on_each_machine():  # which decodes the videos for the others
             clips = open_clips(dataset, data, "train", config, config.forward_margins)
