@@ -16,7 +16,7 @@ from multiprocessing import get_context
 
 import torch
 
-from tatslib.studies import codebook, drift, image_border, padding, positions, results, stability
+from tatslib.studies import codebook, drift, image_border, leak, padding, positions, results, stability
 from tatslib.studies.results import Study
 from tatslib.training.device import available_cores
 from tatslib.training.presets import current_scale
@@ -27,7 +27,7 @@ DEFAULT_SEEDS = range(3)
 
 def studies() -> Iterator[Study]:
     """All of them, those first that build what the others use."""
-    for module in (positions, drift, padding, image_border, codebook, stability):
+    for module in (positions, drift, padding, image_border, codebook, stability, leak):
         yield from module.studies()
 
 

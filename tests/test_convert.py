@@ -113,7 +113,11 @@ def test_the_vqgan_of_sound_is_converted_if_its_settings_are_known_and_else_said
 @pytest.mark.parametrize(
     ("options", "shape", "sentence"),
     [
-        ({"n_unmasked": 16}, {}, "fills in the latent frames between two that are given"),
+        (
+            {"n_unmasked": 16, "sequence_length": 6},
+            {"latent_shape": (3, 4, 4)},
+            "fills in the latent frames between two",
+        ),
         ({"sample_every_n_latent_frames": 2, "sequence_length": 8}, {}, "makes only one latent frame in 2 of a video"),
         ({"cond_stage_key": "text", "class_cond_dim": None}, {"condition_length": 256}, "continues text"),
     ],

@@ -14,13 +14,16 @@ from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.transformer.masks import causal_mask
 
 
-def lively_gpt(config: GPTConfig, seed: int = 0) -> GPT:
-    """A GPT in double precision with weights large enough that every token and position matters."""
+def lively_gpt(config: GPTConfig, seed: int = 0, scale: float = 0.4) -> GPT:
+    """A GPT in double precision with weights large enough that every token and position matters.
+
+    With a scale of 1 what is seen also decides what is drawn.
+    """
     gpt = GPT(config).double().eval()
     generator = torch_generator(seed, "test weights")
     with torch.no_grad():
         for parameter in gpt.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.4)
+            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * scale)
     return gpt
 
 

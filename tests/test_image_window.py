@@ -11,7 +11,8 @@ from torch import Tensor
 from tatslib.errors import UserError
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.image_window import Position, plan_windows, sample_pictures, window_start
-from tatslib.sampling.sliding_window import sample, seeded_noise
+from tatslib.sampling.noise import seeded_noise
+from tatslib.sampling.sliding_window import sample
 from tatslib.transformer.gpt import GPT, GPTConfig
 from tests.test_decode import lively_gpt
 

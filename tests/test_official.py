@@ -10,6 +10,7 @@ from torch import Tensor
 from tatslib.errors import UserError
 from tatslib.foreign import LightningCheckpoint
 from tatslib.transformer.gpt import GPT, GPTConfig
+from tatslib.transformer.interpolation import InterpolationConfig
 from tatslib.transformer.official import load_released_transformer
 from tatslib.vqgan.layout import Layout, layout_of
 from tatslib.vqgan.official import config_of, load_released_vqgan, released_perceptual_state
@@ -164,6 +165,7 @@ def test_the_interpolation_model_loads_and_says_what_it_is_for(tmp_path):
     options = {"unconditional": True, "n_unmasked": 16}
     path = write_checkpoint(tmp_path / "gpt.ckpt", state, gpt_args(gpt, frames=10, resolution=16, **options))
     loaded, facts = load_released_transformer(path)
+    assert isinstance(loaded.config, InterpolationConfig) and loaded.config.mask == "interpolation"
     assert loaded.config.latent_shape == (5, 4, 4) and facts.anchor_tokens == 16
     assert type(facts).from_json(facts.to_json(), source="facts") == facts
 
@@ -202,6 +204,8 @@ def test_a_transformer_that_was_trained_on_stored_tokens_needs_no_vqgan_to_load(
         (dict, {"sequence_length": "many"}, "says sequence_length 'many'"),
         (dict, {"sample_every_n_frames": "few"}, "says sample_every_n_frames 'few'"),
         (dict, {"n_unmasked": -3}, "make no transformer: anchor_tokens"),
+        (dict, {"n_unmasked": 7}, "leaves 7 tokens unmasked at either end, which is no latent frame of 4x4"),
+        (dict, {"n_unmasked": 16}, "2 latent frames of 16 tokens .* leave nothing to fill in"),
     ],
 )
 def test_a_transformer_that_does_not_fit_is_one_sentence(tmp_path, change, options, sentence):

@@ -1,81 +1,18 @@
-"""Long videos: the cached sampler draws what a naive one draws, token for token, sliding or not."""
+"""Long videos: what a sliding window draws, depends on, refuses and keeps in memory."""
 
 import gc
-import itertools
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
 
 from tatslib.errors import UserError
 from tatslib.sampling.filters import Filters
-from tatslib.sampling.sliding_window import sample, seeded_noise, stream
-from tatslib.transformer.gpt import GPT, GPTConfig
-from tatslib.transformer.masks import causal_mask
+from tatslib.sampling.sliding_window import sample, stream
+from tatslib.transformer.gpt import GPTConfig
 from tests.test_decode import lively_gpt
 
 CONFIG = GPTConfig(codes=11, condition_codes=3, latent_shape=(3, 2, 2), layers=2, heads=2, width=8)
-
-
-@torch.no_grad()
-def naive(
-    gpt: GPT, condition: Tensor, latent_frames: int, filters: Filters, context_frames: int, noise: Tensor
-) -> Tensor:
-    """The definition: for every token a masked forward pass over the condition, the context and what came since."""
-    config = gpt.config
-    first = config.condition_codes if filters.mask_condition_tokens else 0
-    frames: list[Tensor] = []
-    for frame in range(latent_frames):
-        current = condition[:, :0]
-        for index in range(config.frame_tokens):
-            sequence = torch.cat([condition, *frames[-context_frames:], current], dim=1)
-            logits = gpt(sequence, causal_mask(sequence.shape[1]))[:, -1, first:]
-            token = filters.draw(logits, noise[frame * config.frame_tokens + index]) + first
-            current = torch.cat([current, token[:, None]], dim=1)
-        frames.append(current)
-    codes = (torch.stack(frames, dim=1) - config.condition_codes).clamp(min=0)
-    return codes.unflatten(2, config.latent_shape[1:])
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> tuple[GPTConfig, int, int, int, Filters]:
-    window = draw(st.integers(2, 4))
-    config = GPTConfig(
-        codes=draw(st.integers(2, 12)),
-        condition_codes=draw(st.integers(0, 4)),
-        condition_length=draw(st.integers(1, 4)),
-        latent_shape=(window, draw(st.integers(1, 3)), draw(st.integers(1, 3))),
-        layers=draw(st.integers(1, 2)),
-        heads=(heads := draw(st.integers(1, 2))),
-        width=4 * heads,
-    )
-    filters = Filters(
-        temperature=draw(st.sampled_from([0.5, 1.0, 1.5])),
-        top_k=draw(st.none() | st.integers(1, 12)),
-        top_p=draw(st.none() | st.sampled_from([0.0, 0.5, 0.92, 1.0])),
-        mask_condition_tokens=draw(st.booleans()),
-    )
-    return config, draw(st.integers(1, 3)), draw(st.integers(1, 7)), draw(st.integers(1, window - 1)), filters
-
-
-@settings(max_examples=60, deadline=None)
-@given(case=cases(), seed=st.integers(0, 10**6))
-def test_cached_sampling_equals_the_naive_masked_forward_token_for_token(
-    case: tuple[GPTConfig, int, int, int, Filters], seed: int
-) -> None:
-    config, batch, latent_frames, context_frames, filters = case
-    gpt = lively_gpt(config, seed)
-    condition = torch.arange(batch * config.condition_length).view(batch, -1) % max(config.condition_codes, 1)
-    width = config.codes if filters.mask_condition_tokens else config.vocabulary
-    rows = seeded_noise(seed, range(batch), width, config.latent_shape[2])
-    noise = torch.stack(list(itertools.islice(rows, latent_frames * config.frame_tokens)))
-    cached = sample(gpt, condition, latent_frames, filters, context_frames, noise=noise, progress=False)
-    assert torch.equal(cached, naive(gpt, condition, latent_frames, filters, context_frames, noise))
-    seeded = sample(gpt, condition, latent_frames, filters, context_frames, seed=seed, progress=False)
-    assert torch.equal(cached, seeded), "the seed draws the same noise"
-    assert cached.shape == (batch, latent_frames, *config.latent_shape[1:]) and cached.max() < config.codes
 
 
 def test_the_context_defaults_to_all_but_one_of_the_frames_in_the_window() -> None:
@@ -129,6 +66,15 @@ def test_sampled_codes_can_be_trained_on() -> None:
     assert gpt.tok_emb.weight.grad is not None
 
 
+def test_a_video_goes_on_from_latent_frames_that_are_given() -> None:
+    gpt, condition = lively_gpt(CONFIG), torch.tensor([[1], [2]])
+    whole = sample(gpt, condition, 7, seed=3, progress=False)
+    for given in (1, 2, 4):
+        rest = sample(gpt, condition, 7, seed=3, progress=False, start=whole[:, :given])
+        assert torch.equal(rest, whole), given
+    assert len(list(stream(gpt, condition, 7, start=whole[:, :4]))) == 3
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -138,6 +84,12 @@ def test_sampled_codes_can_be_trained_on() -> None:
         ({"condition": torch.tensor([[3]])}, "from 3 to 3, but this transformer knows 0 to 2"),
         ({"condition": torch.tensor([[-1]])}, "from -1 to -1"),
         ({"latent_frames": 0}, "0 latent frames were asked for"),
+        ({"start": torch.zeros(1, 2, 2, 2, dtype=torch.int64)}, "2 latent frames are there already"),
+        (
+            {"start": torch.zeros(2, 1, 2, 2, dtype=torch.int64)},
+            r"start is .*shape \(2, 1, 2, 2\).*\(1, frames, 2, 2\)",
+        ),
+        ({"start": torch.full((1, 1, 2, 2), 11)}, "start holds codes from 11 to 11, .* 0 to 10"),
         ({"context_frames": 0}, "context of 0 latent frames is impossible.* 1 to 2"),
         ({"context_frames": 3}, "context of 3 latent frames is impossible.* 1 to 2"),
     ],

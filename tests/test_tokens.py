@@ -51,3 +51,19 @@ def test_a_missing_damaged_or_contradicting_set_is_one_sentence(tmp_path):
     (tmp_path / "index.json").write_text(index.replace('"clips": 10', '"clips": 11'))
     with pytest.raises(UserError, match=r"shape \(10, 1, 1, 1\), its index says \(11, 1, 1, 1\)"):
         TokenClips.read(tmp_path)
+
+
+def test_a_sparse_set_keeps_every_kth_latent_frame_and_says_so(tmp_path):
+    index = TokenIndex(clips=2, codes=100, latent_shape=(16, 1, 1), vqgan="0" * 12)
+    tokens = TokenClips(torch.arange(32).view(2, 16, 1, 1), torch.zeros(2, dtype=torch.int64), index)
+    sparse = tokens.every(4)
+    assert sparse.tokens.flatten(1).tolist() == [[0, 4, 8, 12], [16, 20, 24, 28]]
+    assert sparse.index.latent_shape == (4, 1, 1) and sparse.index.latent_stride == 4
+    dense = tokens.every(1, frames=5)
+    assert dense.tokens.flatten(1)[0].tolist() == [0, 1, 2, 3, 4] and dense.index.latent_stride == 1
+    assert tokens.every(2).every(2).index == sparse.index
+    sparse.write(tmp_path)
+    assert torch.equal(TokenClips.read(tmp_path).tokens, sparse.tokens)
+    for stride, frames in ((4, 5), (0, 1), (-1, 1), (1, 0)):
+        with pytest.raises(UserError, match=f"{frames} latent frames, one in {stride}, are not in clips of 16"):
+            tokens.every(stride, frames)

@@ -25,6 +25,7 @@ class TokenIndex(Config):
     latent_shape: tuple[int, int, int]
     classes: tuple[str, ...] = ()  # () for unlabelled data, or where the names are not known
     vqgan: str  # fingerprint of the weights of the model that made them
+    latent_stride: int = Field(1, gt=0)  # every how many-th latent frame of the clips was kept
 
 
 class TokenClips:
@@ -58,9 +59,32 @@ class TokenClips:
     def write(self, folder: Path) -> None:
         """Write the token set; the index comes last, so that its presence means complete."""
         with replacing(folder / "tokens.safetensors") as temporary:
-            save_file({"tokens": self.tokens.to(torch.int32), "labels": self.labels}, temporary)
+            save_file({"tokens": self.tokens.to(torch.int32).contiguous(), "labels": self.labels}, temporary)
         with replacing(folder / "index.json") as temporary:
             temporary.write_text(self.index.to_json())
+
+    def every(self, stride: int, frames: int | None = None) -> "TokenClips":
+        """The same clips with every `stride`-th latent frame only, from the first on (paper 2.3).
+
+        Args:
+            stride: 4 out of clips of 64 frames for the sparse transformer of the paper; 1 for interpolation out of
+                clips of 20. A level in between is trained on the stride of the level below it.
+            frames: how many latent frames to keep; absent, all there are.
+
+        Raises:
+            UserError: if the clips are too short.
+        """
+        shape = self.index.latent_shape
+        available = -(-shape[0] // stride) if stride > 0 else 0
+        frames = available if frames is None else frames
+        if not 1 <= frames <= available:
+            raise UserError(
+                f"{frames} latent frames, one in {stride}, are not in clips of {shape[0]} latent frames: "
+                "tokenise longer clips."
+            )
+        tokens = self.tokens[:, ::stride][:, :frames]
+        index = self.index.replace(latent_shape=(frames, *shape[1:]), latent_stride=self.index.latent_stride * stride)
+        return TokenClips(tokens, self.labels, index, self.seed)
 
     def __len__(self) -> int:
         """How many clips there are."""

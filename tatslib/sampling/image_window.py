@@ -17,7 +17,8 @@ from tatslib.errors import UserError
 from tatslib.progress import progress as progress_bar
 from tatslib.sampling.decode import Decoder
 from tatslib.sampling.filters import Filters
-from tatslib.sampling.sliding_window import check_condition, seeded_noise
+from tatslib.sampling.noise import seeded_noise
+from tatslib.sampling.sliding_window import check_condition
 from tatslib.transformer.gpt import GPT
 
 Position = Literal["centre", "border"]

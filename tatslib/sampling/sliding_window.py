@@ -13,9 +13,9 @@ from torch import Tensor
 
 from tatslib.errors import UserError
 from tatslib.progress import progress as progress_bar
-from tatslib.randomness import torch_generator
 from tatslib.sampling.decode import Decoder
-from tatslib.sampling.filters import Filters, exponential_noise
+from tatslib.sampling.filters import Filters
+from tatslib.sampling.noise import seeded_noise
 from tatslib.transformer.gpt import GPT, GPTConfig
 
 
@@ -29,11 +29,13 @@ def sample(
     first_video: int = 0,
     noise: Iterable[Tensor] | None = None,
     progress: bool = True,
+    start: Tensor | None = None,
 ) -> Tensor:
     """Whole latent videos, int64 (B, F, h, w) of video codes; arguments and errors as in `stream`."""
-    frames = stream(model, condition, latent_frames, filters, context_frames, seed, first_video, noise)
-    with progress_bar(label="sampling", total=latent_frames, unit="latent frame", disable=not progress) as bar:
-        collected = []
+    frames = stream(model, condition, latent_frames, filters, context_frames, seed, first_video, noise, start)
+    collected = [] if start is None else list(start.to(model.head.weight.device).unbind(1))
+    todo = latent_frames - len(collected)
+    with progress_bar(label="sampling", total=todo, unit="latent frame", disable=not progress) as bar:
         for frame in frames:
             collected.append(frame)
             bar.update()
@@ -49,6 +51,7 @@ def stream(
     seed: int = 0,
     first_video: int = 0,
     noise: Iterable[Tensor] | None = None,
+    start: Tensor | None = None,
 ) -> Iterator[Tensor]:
     """Sample B videos side by side and yield one latent frame after another; memory does not grow with their length.
 
@@ -59,7 +62,7 @@ def stream(
     Args:
         model: the transformer.
         condition: int64 (B, n_c), in 0 .. condition_codes-1 (0 where there are no condition codes).
-        latent_frames: F, any number from 1 on.
+        latent_frames: F, any number from 1 on, those of `start` included.
         filters: temperature, top-k, top-p; none when absent.
         context_frames: latent frames to look back upon, 1 .. t-1. Absent, t - 1, the paper's; the released script
             took 1.
@@ -69,36 +72,55 @@ def stream(
         noise: exponential noise (B, U) for each token in turn, for example a tensor (F*h*w, B, U) on the model's
             device, in place of what `seed` would draw. U is the number of tokens that can be drawn: K, or V without
             `mask_condition_tokens`.
+        start: int64 (B, P, h, w), latent frames with which the videos begin, P < F, for example of real videos; what
+            is sampled goes on from there.
 
     Yields:
-        int64 (B, h, w) video codes, without the offset of the condition vocabulary.
+        int64 (B, h, w) video codes, without the offset of the condition vocabulary, of the latent frames after
+        `start`.
 
     Raises:
         UserError: for a condition of the wrong shape, type or range, `context_frames` outside 1 .. t-1,
-            `latent_frames` below 1, or a model that gives logits that are not finite.
+            `latent_frames` below 1, a `start` of the wrong shape or range, or a model that gives logits that are not
+            finite.
     """
     config = model.config
     context_frames = config.latent_shape[0] - 1 if context_frames is None else context_frames
     _check(config, condition, latent_frames, context_frames)
+    if start is None:
+        start = torch.zeros(len(condition), 0, *config.latent_shape[1:], dtype=torch.int64)
+    check_frames(config, start, len(condition), "start")
+    if start.shape[1] >= latent_frames:
+        raise UserError(f"{start.shape[1]} latent frames are there already, so ask for more than {latent_frames}.")
     filters = filters or Filters()
     if noise is None:
         videos = range(first_video, first_video + len(condition))
         width = config.codes if filters.mask_condition_tokens else config.vocabulary
-        noise = seeded_noise(seed, videos, width, config.latent_shape[2], model.head.weight.device)
-    return _slide(model, condition, latent_frames, filters, context_frames, iter(noise))
+        _, rows, row_tokens = config.latent_shape
+        after = count(start.shape[1] * rows)
+        noise = seeded_noise(seed, videos, width, row_tokens, model.head.weight.device, after)
+    return _slide(model, condition, start, latent_frames, filters, context_frames, iter(noise))
 
 
 def _slide(
-    model: GPT, condition: Tensor, latent_frames: int, filters: Filters, context_frames: int, noise: Iterator[Tensor]
+    model: GPT,
+    condition: Tensor,
+    start: Tensor,
+    latent_frames: int,
+    filters: Filters,
+    context_frames: int,
+    noise: Iterator[Tensor],
 ) -> Iterator[Tensor]:
     config, device = model.config, model.head.weight.device
     first_token = config.condition_codes if filters.mask_condition_tokens else 0
     decoder = Decoder(model, len(condition), first_token)
     condition = condition.to(device)
-    context = condition[:, :0]  # tokens (B, up to context_frames * h * w) of the latent frames looked back upon
-    for frame in range(latent_frames):
+    # tokens (B, up to context_frames * h * w) of the latent frames looked back upon
+    context = rearrange(start, "B P h w -> B (P h w)").to(device) + config.condition_codes
+    context = context[:, context.shape[1] - min(context.shape[1], context_frames * config.frame_tokens) :]
+    for frame in range(start.shape[1], latent_frames):
         with torch.inference_mode():
-            if 0 < frame <= context_frames:
+            if start.shape[1] < frame <= context_frames:
                 logits = decoder.step(context[:, -1])  # nothing has left the window yet, so the cache goes on
             else:
                 logits = decoder.prefill(torch.cat([condition, context], dim=1))
@@ -108,20 +130,6 @@ def _slide(
         # condition tokens may be drawn.
         codes = (latest - config.condition_codes).clamp_(min=0)
         yield rearrange(codes, "B (h w) -> B h w", h=config.latent_shape[1])
-
-
-def seeded_noise(
-    seed: int, videos: Iterable[int], width: int, row_tokens: int, device: torch.device | str = "cpu"
-) -> Iterator[Tensor]:
-    """Exponential noise (B, width), token after token without end, from (seed, number of the video, latent row).
-
-    `row_tokens` tokens (one row of the latent grid) share a generator, since making one costs more than a draw.
-    """
-    videos = tuple(videos)
-    for row in count():
-        generators = [torch_generator(seed, f"sample/{video}", row, device) for video in videos]
-        draws = [exponential_noise((row_tokens, width), generator) for generator in generators]
-        yield from torch.stack(draws, dim=1)  # (row_tokens, B, width)
 
 
 def check_condition(config: GPTConfig, condition: Tensor) -> None:
@@ -140,7 +148,24 @@ def check_condition(config: GPTConfig, condition: Tensor) -> None:
         )
 
 
+def check_frames(config: GPTConfig, frames: Tensor, batch: int, name: str) -> None:
+    """Refuse latent frames (B, P, h, w) of the wrong shape, type or range in a sentence."""
+    h, w = config.latent_shape[1:]
+    if frames.ndim != 4 or frames.shape[0] != batch or frames.shape[2:] != (h, w) or frames.dtype != torch.int64:
+        raise UserError(
+            f"{name} is {frames.dtype} of shape {tuple(frames.shape)}, but this transformer needs int64 of shape "
+            f"({batch}, frames, {h}, {w})."
+        )
+    if frames.numel() and (frames.min() < 0 or frames.max() >= config.codes):
+        raise UserError(
+            f"{name} holds codes from {frames.min()} to {frames.max()}, but this transformer knows 0 to "
+            f"{config.codes - 1}."
+        )
+
+
 def _check(config: GPTConfig, condition: Tensor, latent_frames: int, context_frames: int) -> None:
+    if config.attention is not None:
+        raise UserError("this transformer fills in between two latent frames: it cannot go on from those before alone.")
     check_condition(config, condition)
     window = config.latent_shape[0]
     if latent_frames < 1:

@@ -19,7 +19,7 @@ from tatslib.training.device import autocast
 from tatslib.training.loop import LoopSettings, Share, Terms, cosine, train
 from tatslib.training.parallel import gradients_travel, replicate, shard, whole
 from tatslib.training.train_vqgan import Clips
-from tatslib.transformer.gpt import GPT, GPTConfig, parameter_groups
+from tatslib.transformer.gpt import ALL, GPT, GPTConfig, parameter_groups
 from tatslib.videos import to_model
 from tatslib.vqgan.vqgan import VQGAN
 
@@ -35,17 +35,22 @@ class TransformerTraining(LoopSettings):
     weight_decay: float = Field(0.01, ge=0)  # on the weights of linear layers only
     seed: int = 0
 
+    @property
+    def counted_frames(self) -> slice:
+        """The latent frames whose tokens make up the loss."""
+        return ALL
+
 
 class Likelihood(nn.Module):
     """The loss of a transformer as a module, because processes that train together watch the call of a module."""
 
-    def __init__(self, gpt: GPT):
+    def __init__(self, gpt: GPT, frames: slice = ALL):
         super().__init__()
-        self.gpt = gpt
+        self.gpt, self.frames = gpt, frames
 
     def forward(self, condition: Tensor, tokens: Tensor) -> Tensor:
-        """int64 (B, n_c) and (B, t, h, w) to the mean negative log-likelihood of the tokens in nats."""
-        return self.gpt.loss(condition, tokens)
+        """int64 (B, n_c) and (B, t, h, w) to the mean negative log-likelihood of the tokens that count, in nats."""
+        return self.gpt.loss(condition, tokens, self.frames)
 
 
 class TransformerTask:
@@ -66,7 +71,7 @@ class TransformerTask:
         with torch.random.fork_rng(devices=[]):  # drawn from our seed, without touching the caller's generator
             torch.manual_seed(derive_seed(training.seed, "initial weights"))
             self.gpt = GPT(config)
-        objective = Likelihood(self.gpt)
+        objective = Likelihood(self.gpt, training.counted_frames)
         self.objective = shard(objective, self.gpt.blocks, device) if sharded else replicate(objective.to(device))
         self.models: dict[str, nn.Module] = {"gpt": self.gpt}
         groups = parameter_groups(self.gpt, training.weight_decay)
@@ -134,21 +139,21 @@ def train_transformer(
 
 
 @torch.inference_mode()
-def evaluate_transformer(gpt: GPT, data: TokenClips, batch: int = 32) -> float:
-    """Mean negative log-likelihood of held-out tokens, in nats a token."""
+def evaluate_transformer(gpt: GPT, data: TokenClips, batch: int = 32, frames: slice = ALL) -> float:
+    """Mean negative log-likelihood of held-out tokens in nats a token, over all latent frames or some."""
     gpt.eval()
     device = next(gpt.parameters()).device
     total = 0.0
     for start in range(0, len(data), batch):
         tokens, labels = data.tokens[start : start + batch].long(), data.labels[start : start + batch]
-        loss = gpt.loss(condition_tokens(gpt.config, labels).to(device), tokens.to(device))
+        loss = gpt.loss(condition_tokens(gpt.config, labels).to(device), tokens.to(device), frames)
         total += loss.item() * len(tokens)
     return total / len(data)
 
 
 @torch.inference_mode()
 def tokenize(vqgan: VQGAN, data: Clips, clips: int, batch: int = 32, classes: tuple[str, ...] = ()) -> TokenClips:
-    """Encode `clips` random clips of `data` (those of steps 0, 1, ...) into a token set."""
+    """Encode `clips` random clips of `data` (those of steps 0, 1, ...), of any length, into a token set."""
     vqgan.eval()
     device = next(vqgan.parameters()).device
     tokens, labels = [], []
@@ -156,10 +161,11 @@ def tokenize(vqgan: VQGAN, data: Clips, clips: int, batch: int = 32, classes: tu
         frames, targets = data.clips(step, batch)
         tokens.append(vqgan.encode(to_model(frames).to(device)).cpu())
         labels.append(targets)
+    t, h, w = tokens[0].shape[1:]
     index = TokenIndex(
         clips=clips,
         codes=vqgan.config.codes,
-        latent_shape=vqgan.config.latent_shape,
+        latent_shape=(t, h, w),
         classes=classes,
         vqgan=weights_fingerprint(vqgan),
     )

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 
 from tatslib.config import Config
 from tatslib.errors import UserError
-from tatslib.transformer.masks import causal_mask
+from tatslib.transformer.masks import AttentionMask, causal_mask
+
+ALL = slice(None)  # latent frames that count
 
 
 class GPTConfig(Config):
@@ -60,6 +62,11 @@ class GPTConfig(Config):
     def block_size(self) -> int:
         """The longest input: condition and window, without the last token, which is only ever predicted."""
         return self.condition_length + self.latent_shape[0] * self.frame_tokens - 1
+
+    @property
+    def attention(self) -> AttentionMask | None:
+        """Who may look at whom in a sequence of `block_size`; None is causal, and for shorter sequences as well."""
+        return None
 
 
 class Cache(Protocol):
@@ -156,7 +163,8 @@ class GPT(nn.Module):
 
         Args:
             tokens: int64 (B, N) of the joint vocabulary, N at most `block_size`.
-            mask: bool (N, N), True where a query (row) may look at a key (column); causal when absent.
+            mask: bool (N, N), True where a query (row) may look at a key (column); absent, what `config.attention`
+                says.
 
         Returns:
             (B, N, V).
@@ -164,11 +172,7 @@ class GPT(nn.Module):
         Raises:
             UserError: if the sequence is longer than `block_size` or the mask has another shape than (N, N).
         """
-        length = tokens.shape[1]
-        if mask is not None and mask.shape != (length, length):
-            raise UserError(f"the attention mask is {tuple(mask.shape)} but the sequence needs {(length, length)}.")
-        positions = torch.arange(length, device=tokens.device)
-        return self.logits(self.hidden(tokens, positions, mask))
+        return self.logits(self._read(tokens, mask))
 
     def hidden(
         self, tokens: Tensor, positions: Tensor, mask: Tensor | None = None, cache: Cache | None = None
@@ -188,12 +192,13 @@ class GPT(nn.Module):
         """Features (..., D) to logits (..., V - first_token), of the vocabulary from `first_token` on."""
         return F.linear(self.ln_f(x), self.head.weight[first_token:])
 
-    def loss(self, condition: Tensor, tokens: Tensor) -> Tensor:
-        """Mean cross-entropy of every video token given the condition and the tokens before it, in nats.
+    def loss(self, condition: Tensor, tokens: Tensor, frames: slice = ALL) -> Tensor:
+        """Mean cross-entropy of video tokens given the condition and the tokens that each may see, in nats.
 
         Args:
             condition: int64 (B, n_c), each in 0 .. condition_codes-1 (0 where there are no condition codes).
             tokens: int64 (B, t, h, w) video codes, not shifted.
+            frames: the latent frames whose tokens count, without a stride; all when absent.
 
         Returns:
             float32 scalar.
@@ -201,7 +206,7 @@ class GPT(nn.Module):
         The softmax runs over the joint vocabulary, as in the released code: part of what is learned is that
         condition tokens never follow.
         """
-        logits, targets = self._predictions(condition, tokens)
+        logits, targets = self._predictions(condition, tokens, frames)
         return F.cross_entropy(rearrange(logits, "B N V -> (B N) V").float(), targets.flatten())
 
     def token_losses(self, condition: Tensor, tokens: Tensor) -> Tensor:
@@ -211,13 +216,24 @@ class GPT(nn.Module):
         _, t, h, w = tokens.shape
         return rearrange(losses, "B (t h w) -> B t h w", t=t, h=h, w=w)
 
-    def _predictions(self, condition: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, t*h*w, V) of every video token and what they should have predicted, (B, t*h*w)."""
+    def _predictions(self, condition: Tensor, tokens: Tensor, frames: slice = ALL) -> tuple[Tensor, Tensor]:
+        """Logits (B, t*h*w, V) of every video token that counts and what they should have predicted, (B, t*h*w)."""
         targets = rearrange(tokens, "B t h w -> B (t h w)") + self.config.condition_codes
         sequence = torch.cat([condition, targets[:, :-1]], dim=1)  # (B, N)
-        positions = torch.arange(sequence.shape[1], device=sequence.device)
-        x = self.hidden(sequence, positions)[:, condition.shape[1] - 1 :]  # (B, t*h*w, D), outputs that predict video
-        return self.logits(x), targets
+        _, t, h, w = tokens.shape
+        first, last, _ = frames.indices(t)
+        counted = slice(first * h * w, last * h * w)
+        x = self._read(sequence)[:, condition.shape[1] - 1 :]  # (B, t*h*w, D), outputs that predict video
+        return self.logits(x[:, counted]), targets[:, counted]
+
+    def _read(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        """A whole sequence (B, N) to its features (B, N, D)."""
+        length, device = tokens.shape[1], tokens.device
+        if mask is None and self.config.attention is not None:
+            mask = self.config.attention.tensor(device)
+        if mask is not None and mask.shape != (length, length):
+            raise UserError(f"the attention mask is {tuple(mask.shape)} but the sequence needs {(length, length)}.")
+        return self.hidden(tokens, torch.arange(length, device=device), mask)
 
 
 def initialise(module: nn.Module) -> None:

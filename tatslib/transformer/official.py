@@ -12,6 +12,7 @@ from tatslib.config import Config, explain
 from tatslib.errors import UserError
 from tatslib.foreign import LightningCheckpoint, check_tensors, read_lightning
 from tatslib.transformer.gpt import GPT, GPTConfig
+from tatslib.transformer.interpolation import InterpolationConfig
 from tatslib.vqgan.config import VQGANConfig
 from tatslib.vqgan.layout import Condition, condition_of, layout_of, positions_of
 from tatslib.vqgan.official import FIRST_STAGE, SOUND_STAGE, is_transformer
@@ -49,8 +50,8 @@ def load_released_transformer(
         sound: the same of the VQGAN of its sound.
 
     Returns:
-        The model, whose weights are mapped from the file until they are changed, and the facts. The attention of a
-        model that fills in between anchors (`facts.anchor_tokens`) is not part of `GPT`: ours is causal.
+        The model, whose weights are mapped from the file until they are changed, and the facts. The config of a model
+        that fills in between anchors (`facts.anchor_tokens`) is an `InterpolationConfig`.
 
     Raises:
         UserError: as `read_lightning`, and if settings or tensors do not fit together; the sentence names them.
@@ -72,13 +73,19 @@ def transformer_of(
     codes = _codes(checkpoint, vqgan)
     rows, width = state["tok_emb.weight"].shape
     _check_vocabulary(checkpoint, rows, codes, sound)
+    anchor = checkpoint.args.get("n_unmasked") or 0
+    if anchor > 0 and anchor != layout.grid[1] * layout.grid[2]:
+        raise UserError(
+            f"{path} leaves {anchor} tokens unmasked at either end, which is no latent frame of {layout.grid[1]}x"
+            f"{layout.grid[2]}: there is no such model here."
+        )
     blocks = len({key.split(".")[1] for key in state if key.startswith("blocks.")})
     for option, number in (("n_layer", blocks), ("n_embd", width)):
         said = checkpoint.args.get(option, number)
         if said != number:
             raise UserError(f"{path}: {option} is {said} by its hyper-parameters and {number} by its tensors.")
     try:
-        config = GPTConfig(
+        config = (InterpolationConfig if anchor > 0 else GPTConfig)(
             codes=codes,
             condition_codes=rows - codes,
             condition_length=layout.condition_length,
@@ -93,7 +100,7 @@ def transformer_of(
             resolution=layout.resolution,
             frame_stride=checkpoint.number("sample_every_n_frames", absent=1),
             latent_stride=checkpoint.number("sample_every_n_latent_frames", absent=1),
-            anchor_tokens=checkpoint.args.get("n_unmasked") or 0,
+            anchor_tokens=anchor,
             positions=positions_of(checkpoint),
         )
     except ValidationError as error:
