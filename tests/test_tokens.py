@@ -67,3 +67,22 @@ def test_a_sparse_set_keeps_every_kth_latent_frame_and_says_so(tmp_path):
     for stride, frames in ((4, 5), (0, 1), (-1, 1), (1, 0)):
         with pytest.raises(UserError, match=f"{frames} latent frames, one in {stride}, are not in clips of 16"):
             tokens.every(stride, frames)
+
+
+def test_windows_are_pieces_of_each_clip_in_order_with_its_label() -> None:
+    tokens = torch.arange(2 * 13 * 2 * 3).view(2, 13, 2, 3)
+    index = TokenIndex(clips=2, codes=999, latent_shape=(13, 2, 3), vqgan="none")
+    pieces = TokenClips(tokens, torch.tensor([5, 7]), index).windows(5, 4)
+    assert pieces.index.latent_shape == (5, 2, 3) and len(pieces) == pieces.index.clips == 6
+    assert torch.equal(pieces.tokens[1], tokens[0, 4:9]) and torch.equal(pieces.tokens[5], tokens[1, 8:13])
+    assert pieces.labels.tolist() == [5, 5, 5, 7, 7, 7]
+    with pytest.raises(UserError, match="14 latent frames"):
+        TokenClips(tokens, torch.tensor([5, 7]), index).windows(14, 1)
+
+
+def test_every_fourth_frame_of_windows_is_what_two_levels_share() -> None:
+    tokens = torch.arange(33).view(1, 33, 1, 1)
+    index = TokenIndex(clips=1, codes=99, latent_shape=(33, 1, 1), vqgan="none")
+    pieces = TokenClips(tokens, torch.zeros(1, dtype=torch.int64), index).every(4).windows(5, 4)
+    assert pieces.tokens.flatten(1).tolist() == [[0, 4, 8, 12, 16], [16, 20, 24, 28, 32]]
+    assert pieces.index.latent_stride == 4

@@ -1,11 +1,12 @@
 """Tokenised clips on disk: encode once, train on tokens many times (the released code encodes every batch anew).
 
-Letters: B batch, t h w latent grid.
+Letters: B batch, t h w latent grid, p pieces of a clip.
 """
 
 from pathlib import Path
 
 import torch
+from einops import rearrange
 from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -85,6 +86,20 @@ class TokenClips:
         tokens = self.tokens[:, ::stride][:, :frames]
         index = self.index.replace(latent_shape=(frames, *shape[1:]), latent_stride=self.index.latent_stride * stride)
         return TokenClips(tokens, self.labels, index, self.seed)
+
+    def windows(self, frames: int, hop: int) -> "TokenClips":
+        """Pieces of `frames` latent frames of each clip, `hop` apart, as clips of their own; the rest is left out.
+
+        Raises:
+            UserError: if a clip is shorter than one piece.
+        """
+        t, h, w = self.index.latent_shape
+        if not 1 <= frames <= t or hop < 1:
+            raise UserError(f"pieces of {frames} latent frames, {hop} apart, cannot be cut out of clips of {t}.")
+        pieces = rearrange(self.tokens.unfold(1, frames, hop), "B p h w t -> (B p) t h w")
+        count = len(pieces) // len(self.tokens)
+        index = self.index.replace(clips=len(pieces), latent_shape=(frames, h, w))
+        return TokenClips(pieces, self.labels.repeat_interleave(count), index, self.seed)
 
     def __len__(self) -> int:
         """How many clips there are."""
