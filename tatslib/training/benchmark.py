@@ -149,10 +149,7 @@ KINDS = {"encode": encoding, "decode": decoding, "decode_long": long_decoding, "
 
 def step_of(config: VQGANConfig, training: VQGANTraining, device: torch.device, way: Way) -> Work:
     """A function that makes the next training step."""
-    task = VQGANTask(config, training, Noise(config, training.batch), device)
-    if way != "released":
-        for model in task.models.values():
-            prepare(model, training.precision, device, compiled=way == "ours")
+    task = VQGANTask(config, training, Noise(config, training.batch), device, compiled=way == "ours")
     scaler = GradScaler(device.type, enabled=number_format(training.precision, device) == torch.float16)
     steps: Iterator[int] = iter(range(10**9))
 

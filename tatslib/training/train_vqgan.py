@@ -16,7 +16,7 @@ from tatslib.distributed import any_rank, first_on_each_machine, stop_all
 from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
 from tatslib.training.checkpoint import claim_run, save_model
-from tatslib.training.device import autocast
+from tatslib.training.device import autocast, prepare
 from tatslib.training.loop import LoopSettings, Share, Terms, linear_tail, train
 from tatslib.training.parallel import gradients_travel, replicate
 from tatslib.videos import to_model
@@ -75,7 +75,7 @@ class VQGANTask:
     """L_rec + beta L_commit + L_match + L_disc of the paper's 2.1; the codebook's own EMA update is its L_codebook.
 
     Adversaries judge the reconstruction and one random frame of it. Their terms begin at `gan_start`, when the
-    reconstruction has about converged (B.2).
+    reconstruction has about converged (B.2). On a GPU the networks are compiled, unless `compiled` is false.
     """
 
     def __init__(
@@ -85,9 +85,11 @@ class VQGANTask:
         data: Clips,
         device: torch.device,
         start: VQGAN | None = None,
+        compiled: bool = True,
     ):
         self.training, self.data, self.device = training, data, device
-        self.vqgan = (start or VQGAN(config, seed=training.seed)).to(device)
+        self.vqgan = start or VQGAN(config, seed=training.seed)
+        prepare(self.vqgan, training.precision, device, compiled)
         synchronise(self.vqgan)
         self.autoencoder = replicate(self.vqgan)
         self.models: dict[str, nn.Module] = {"vqgan": self.vqgan}
@@ -100,7 +102,8 @@ class VQGANTask:
                 layers=training.discriminator_layers,
                 norm=training.discriminator_norm,
             )
-            self.adversaries = Adversaries(shape, seed=training.seed).to(device)
+            self.adversaries = Adversaries(shape, seed=training.seed)
+            prepare(self.adversaries, training.precision, device, compiled)
             synchronise(self.adversaries)
             self.judges = replicate(self.adversaries)
             self.models["adversaries"] = self.adversaries
