@@ -16,18 +16,19 @@ from multiprocessing import get_context
 
 import torch
 
-from tatslib.studies import codebook, drift, image_border, leak, padding, positions, results, stability
+from tatslib.studies import codebook, drift, hierarchy, image_border, leak, padding, positions, results, stability
 from tatslib.studies.results import Study
 from tatslib.training.device import available_cores
 from tatslib.training.presets import current_scale
 
 SEEDS = {"equivariance-untrained": range(5)}
 DEFAULT_SEEDS = range(3)
+TIMED = ("padding-costs", "hierarchy-speed")  # when nothing else runs
 
 
 def studies() -> Iterator[Study]:
     """All of them, those first that build what the others use."""
-    for module in (positions, drift, padding, image_border, codebook, stability, leak):
+    for module in (positions, drift, padding, image_border, codebook, stability, leak, hierarchy):
         yield from module.studies()
 
 
@@ -56,7 +57,7 @@ def main() -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         seeds = {study.name: SEEDS.get(study.name, DEFAULT_SEEDS) for study in chosen}
-        parallel = [(s.name, seed) for s in chosen if s.name != "padding-costs" for seed in seeds[s.name]]
+        parallel = [(s.name, seed) for s in chosen if s.name not in TIMED for seed in seeds[s.name]]
         try:
             for done in [pool.submit(run_part, name, seed) for name, seed in parallel]:
                 done.result()

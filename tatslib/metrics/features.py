@@ -110,6 +110,13 @@ def classify(network: ClipClassifier, clips: Video) -> Tensor:
     return network.head(clip_features(network, clips).to(network.head.weight.device)).argmax(1).cpu()
 
 
+@torch.inference_mode()
+def class_probabilities(network: ClipClassifier, clips: Video) -> Tensor:
+    """What the classifier thinks of each uint8 clip (B, T, H, W, 3): probabilities, float64 (B, classes)."""
+    logits = network.head(clip_features(network, clips).to(network.head.weight.device))
+    return logits.double().softmax(-1).cpu()
+
+
 def windows(videos: Video, frames: int) -> Video:
     """Cut long videos into windows side by side: uint8 (V, n T, H, W, 3) -> (V, n, T, H, W, 3) (paper 3.3)."""
     return rearrange(videos, "v (n t) h w c -> v n t h w c", t=frames)

@@ -1,0 +1,65 @@
+"""Does a long video stay with its theme? Class coherence and inception coherence (paper 3.3, Fig. 6).
+
+Both compare what a classifier thinks of a later window with what it thinks of the first one.
+
+Letters: V videos, n windows of a video side by side, k classes.
+"""
+
+import torch
+from torch import Tensor
+
+from tatslib.errors import UserError
+
+
+def class_coherence(chances: Tensor) -> Tensor:
+    """CCS: the share of videos whose window has the same likeliest class as their first window.
+
+    Args:
+        chances: probabilities (V, n, k), each window's adding up to 1.
+
+    Returns:
+        float64 (n,), in 0 .. 1; the first is 1 by definition.
+
+    Raises:
+        UserError: if these are no probabilities of that shape.
+    """
+    _check(chances)
+    likeliest = chances.argmax(-1)  # (V, n)
+    return (likeliest == likeliest[:, :1]).double().mean(0)
+
+
+def inception_coherence(chances: Tensor) -> Tensor:
+    """ICS of each video: the Kullback-Leibler divergence of a later window's classes from those of the first.
+
+    The direction is that of the paper's formula, KL(p_t || p_0): much where the later window is sure of something that
+    the first one held to be impossible. Smaller is more coherent. The paper's formula sums over videos without a
+    1/N, unlike that of CCS; take the mean over the first axis, so that sets of different size can be compared.
+
+    Args:
+        chances: probabilities (V, n, k).
+
+    Returns:
+        float64 (V, n), in nats, 0 or more; the first of each video is 0.
+
+    Raises:
+        UserError: as `class_coherence`.
+    """
+    _check(chances)
+    later = chances.double()
+    first = later[:, :1].clamp_min(torch.finfo(torch.float64).tiny)
+    return (torch.xlogy(later, later) - later * first.log()).sum(-1)
+
+
+def area_under(curve: Tensor) -> float:
+    """The area under a curve (n,) over a time axis of length 1, by trapezoids: for CCS the paper's single number."""
+    if curve.ndim != 1 or len(curve) < 2:
+        raise UserError(f"a curve of shape {tuple(curve.shape)} has no area: it takes two windows or more.")
+    return float(torch.trapezoid(curve.double()) / (len(curve) - 1))
+
+
+def _check(chances: Tensor) -> None:
+    if chances.ndim != 3 or not torch.isfinite(chances).all() or (chances < 0).any():
+        raise UserError(f"class probabilities are 0 or more, of shape (videos, windows, classes); got {chances.shape}.")
+    off = float((chances.double().sum(-1) - 1).abs().max())
+    if off > 1e-3:
+        raise UserError(f"class probabilities of a window add up to 1, but here they are off by up to {off:.3g}.")

@@ -1,0 +1,87 @@
+"""The study of hierarchies at the size of a test: what is sampled, what is measured, and by which arms."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from tatslib.metrics.features import ClassifierConfig, ClipClassifier, RandomFeatures
+from tatslib.studies import drift, hierarchy
+from tatslib.studies.drift import LongVideos, Ruler
+from tatslib.transformer.gpt import GPT, GPTConfig
+from tatslib.transformer.interpolation import InterpolationConfig
+from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
+
+TINY = VQGANConfig(
+    frames=8, resolution=16, downsample=(2, 8, 8), hidden=8, encoder_blocks=0, decoder_blocks=1, codes=8, code_width=4
+)
+SHAPE = {"codes": 8, "condition_codes": 2, "layers": 1, "heads": 2, "width": 8}
+WINDOWS = {"sparsest": 3, "sparse": 4, "replicate": 4}
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    def get(name: str, seed: int = 0) -> object:
+        kind = name.removeprefix("actions/")
+        if kind == "vqgan-replicate":
+            return SimpleNamespace(model=VQGAN(TINY).eval())
+        if kind == "tokens-replicate":
+            return SimpleNamespace(train=SimpleNamespace(tokens=torch.zeros(4, 4, 2, 2, dtype=torch.int32)))
+        if kind == "classifier":
+            return SimpleNamespace(model=classifier())
+        window = WINDOWS.get(kind.removeprefix("gpt-"))
+        config = (
+            GPTConfig(**SHAPE, latent_shape=(window, 2, 2))
+            if window
+            else InterpolationConfig(**SHAPE, latent_shape=(5, 2, 2))
+        )
+        return SimpleNamespace(model=GPT(config).eval(), scores={"nll": 1.0})
+
+    def ruler(clips: int) -> Ruler:
+        real = clips_of(40, 8, seed=1)
+        return Ruler(real, clips_of(clips, 8, 2), torch.zeros(clips), RandomFeatures(4).fit(real), classifier())
+
+    for module in (drift, hierarchy):
+        monkeypatch.setattr(module, "recipes", SimpleNamespace(get=get))
+        monkeypatch.setattr(module, "ruler", ruler)
+    monkeypatch.setattr(hierarchy, "VIDEOS_A_CLASS", 5)
+
+
+def classifier() -> ClipClassifier:
+    return ClipClassifier(ClassifierConfig(classes=("a", "b"), frames=8, resolution=16, width=4)).eval()
+
+
+def clips_of(count: int, frames: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, frames, 16, 16, 3), dtype=np.uint8)
+
+
+def test_every_arm_makes_videos_of_the_length_and_is_measured_by_every_ruler(tiny, monkeypatch) -> None:
+    monkeypatch.setattr(hierarchy, "FRAMES", 64)
+    numbers = hierarchy.run_hierarchy(0)
+    assert set(numbers) == {"nll", "base-3", "base-1", "two-levels", "three-levels"}
+    assert set(numbers["nll"]) == {"replicate", "sparse", "filler", "sparsest", "filler-sparse"}
+    for name in ("base-3", "three-levels"):
+        windows = numbers[name]["windows"]
+        assert len(windows["nearest"]) == 8 and len(windows["ccs"]) == 7 and len(windows["random"]) == 2
+        assert set(hierarchy.RULERS) == set(windows) and 0 <= numbers[name]["ccs_area"] <= 1
+
+
+def test_options_and_speed_name_what_they_ran(tiny, monkeypatch) -> None:
+    monkeypatch.setattr(hierarchy, "OPTION_FRAMES", 64)
+    monkeypatch.setattr(hierarchy, "SPEED_FRAMES", 64)
+    monkeypatch.setattr(hierarchy, "ROUNDS", 1)
+    assert "hierarchical-fill-greedy" in hierarchy.run_options(0)
+    speed = hierarchy.run_speed(0)
+    assert speed["steps"] == {"base": 128, "two-levels-1": (9 + 24) * 4, "two-levels-16": 48, "two-levels-64": 48}
+    assert set(speed["seconds"]) > {"base-3", "two-levels-1", "three-levels-64", "plan", "decode"}
+
+
+def test_a_video_that_stands_still_and_keeps_its_class_is_coherent_and_has_no_motion(tiny) -> None:
+    still = np.repeat(clips_of(10, 1, seed=3), 64, axis=1)
+    long = LongVideos(still, torch.zeros(10, 32, 2, 2, dtype=torch.int64), torch.zeros(10, dtype=torch.int64))
+    trained_on = SimpleNamespace(tokens=torch.zeros(4, 4, 2, 2, dtype=torch.int32))
+    numbers = hierarchy.measure(long, SimpleNamespace(model=VQGAN(TINY).eval()), trained_on)
+    assert numbers["ccs"] == [1.0] * 7 and numbers["motion"] == [0.0] * 8 and numbers["token_js"] == [0.0] * 8
+    assert max(map(abs, numbers["ics"])) < 1e-6
+    assert hierarchy.summary(numbers)["ccs_area"] == pytest.approx(1)
