@@ -18,7 +18,7 @@ from tatslib.transformer.interpolation import InterpolationConfig
 
 RATIO = 4  # a level lies 4 times as dense as the one above it (2.3)
 SHARE_OF_CLIPS = 1 / 2  # of the preset's: longer clips overlap more
-SHARE_OF_STEPS = 1 / 2  # for filling in, which is far easier: the paper's took 30 K steps instead of 500 K (B.2)
+SPARSE_SHARE_OF_STEPS = 1 / 2  # for filling in between sparse frames, of which there are so few that it overfits
 
 
 class LongTokensRecipe(TokensRecipe):
@@ -84,7 +84,8 @@ def hierarchy_recipes(preset: Preset, seed: int) -> dict[str, Recipe]:
     videos, vqgan = "actions/videos", "actions/vqgan-replicate"
     window = preset.vqgan.latent_shape[0]
     planning = preset.transformer_training.replace(seed=seed)
-    filling = InterpolationTraining(**{**planning.model_dump(), "steps": round(planning.steps * SHARE_OF_STEPS)})
+    filling = InterpolationTraining(**planning.model_dump())
+    sparse_filling = filling.replace(steps=round(planning.steps * SPARSE_SHARE_OF_STEPS))
     size = preset.transformer.model_dump()
     recipes: dict[str, Recipe] = {}
     for name, latent_frames in (("long", (window - 1) * RATIO + 1), ("longest", (window - 2) * RATIO**2 + 1)):
@@ -100,5 +101,5 @@ def hierarchy_recipes(preset: Preset, seed: int) -> dict[str, Recipe]:
     recipes["actions/gpt-sparse"] = SparseRecipe(stride=RATIO, training=planning, **long, **size)
     recipes["actions/gpt-filler"] = FillerRecipe(stride=1, training=filling, **long, **size)
     recipes["actions/gpt-sparsest"] = SparseRecipe(stride=RATIO**2, training=planning, **longest, **size)
-    recipes["actions/gpt-filler-sparse"] = FillerRecipe(stride=RATIO, training=filling, **longest, **size)
+    recipes["actions/gpt-filler-sparse"] = FillerRecipe(stride=RATIO, training=sparse_filling, **longest, **size)
     return recipes

@@ -202,8 +202,9 @@ def split(levels: Sequence[str], seed: int) -> tuple[GPT, list[GPT]]:
 
 def studies() -> Iterator[Study]:
     """What `make results` runs from here, with the protocols."""
-    ways = f"""Transformers over the tokens of one tokenizer (actions/vqgan-replicate), trained for the preset's steps
-        (half of them where they fill in). base-3 and base-1: the sliding window that looks back upon 3 latent frames or
+    ways = f"""Transformers over the tokens of one tokenizer (actions/vqgan-replicate), trained for the preset's steps,
+        half of them where they fill in between sparse frames (and at first everywhere: one that filled in to the end
+        then guessed held-out tokens worse than the plain one, so its steps were doubled and this study run again). base-3 and base-1: the sliding window that looks back upon 3 latent frames or
         1. two-levels: every 4th latent frame with a context of 3, then all. three-levels: every 16th with a context of
         2, every 4th, all; its plan was learnt from the quarter of the training videos that is long enough. Top-p
         {TOP_P}, no top-k, temperature 1, at every level"""
@@ -218,6 +219,7 @@ def studies() -> Iterator[Study]:
         f"""{ways}. {VIDEOS_A_CLASS} videos of {FRAMES} frames of each class from each. {rulers}. nll: nats a token on
         held-out clips, for a transformer that fills in over the gap alone.""",
         run_hierarchy,
+        version=2,
     )
     yield Study(
         "hierarchy-options",
@@ -225,6 +227,7 @@ def studies() -> Iterator[Study]:
         {OPTION_FRAMES} frames; and the same with other filters: top-p 0.92 (the released default) and 0.5 for base;
         top-p 0.5 and the likeliest token alone for filling in, the plan being drawn as before. {rulers}.""",
         run_options,
+        version=2,
     )
     yield Study(
         "hierarchy-speed",
