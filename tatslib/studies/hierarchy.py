@@ -204,10 +204,11 @@ def studies() -> Iterator[Study]:
     """What `make results` runs from here, with the protocols."""
     ways = f"""Transformers over the tokens of one tokenizer (actions/vqgan-replicate), trained for the preset's steps,
         half of them where they fill in between sparse frames (and at first everywhere: one that filled in to the end
-        then guessed held-out tokens worse than the plain one, so its steps were doubled and this study run again). base-3 and base-1: the sliding window that looks back upon 3 latent frames or
-        1. two-levels: every 4th latent frame with a context of 3, then all. three-levels: every 16th with a context of
-        2, every 4th, all; its plan was learnt from the quarter of the training videos that is long enough. Top-p
-        {TOP_P}, no top-k, temperature 1, at every level"""
+        then guessed held-out tokens worse than the plain one, so its steps were doubled and this study run again).
+        base-3 and base-1: the sliding window that looks back upon 3 latent frames or 1. two-levels: every 4th latent
+        frame with a context of 3, then all. three-levels: every 16th with a context of 2, every 4th, all; its plan was
+        learnt from the quarter of the training videos that is long enough. Top-p {TOP_P}, no top-k, temperature 1, at
+        every level"""
     rulers = f"""Windows of 16 frames side by side, as in the study of drift: Fréchet distances over blocks of
         {WINDOWS_A_BLOCK} windows, with the score of held-out clips through the same tokenizer subtracted, and so for
         nearest. token_js: tokens of a window against training tokens of all positions. ccs, ics: coherence with the
