@@ -16,3 +16,11 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Words that name the nearest known word, or nothing."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" (perhaps you meant {near[0]!r})" if near else ""
+
+
+def one_line(text: str) -> str:
+    """`text` with line breaks and all else that cannot be printed written as in Python source.
+
+    A file name may hold any of it, and a message must stay one line that every terminal can show.
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

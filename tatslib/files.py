@@ -1,5 +1,7 @@
 """Files that are either whole or absent."""
 
+import hashlib
+import os
 import re
 import secrets
 import shutil
@@ -46,6 +48,21 @@ def refusals_in_words(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error}): choose another place or mend this one.") from error
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fsync(path: Path) -> None:
+    """Ask the system to put a file or folder on the disk now."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @cache  # once a folder is enough: reading a folder of ten thousand videos again for each of them is not

@@ -32,6 +32,9 @@ def slide(
         for _ in range(config.frame_tokens):
             sequence = torch.cat([condition, *frames[-context_frames:], current], dim=1)
             logits = gpt(sequence, causal_mask(sequence.shape[1]))[:, -1, first:]
+            for earlier in frames[-context_frames:]:
+                stood_here = earlier[:, current.shape[1]] - first  # in that latent frame
+                logits[torch.arange(len(logits)), stood_here] -= filters.repetition_penalty
             token = filters.draw(logits, next(luck)) + first
             current = torch.cat([current, token[:, None]], dim=1)
         frames.append(current)

@@ -1,14 +1,12 @@
 """The guard of the decode engine: cached sampling draws what a naive masked forward pass draws, token for token.
 
 One engine serves a clip, a sliding window, sparse latent frames, the gaps between two, and hierarchies of these. Cases
-are drawn over masks, windows, contexts, lengths of the prefix, batches, filters, latent frames that are given and both
-kinds of cache; `pytest --hypothesis-show-statistics tests/test_cached_equals_naive.py` counts them.
+are drawn over masks, windows, contexts, lengths of the prefix, its padding, batches, filters, latent frames that are
+given and both kinds of cache; `pytest --hypothesis-show-statistics tests/test_cached_equals_naive.py` counts them.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from unittest import mock
 
 import pytest
 import torch
@@ -16,15 +14,15 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tatslib.sampling import hierarchical, interpolation, sliding_window
-from tatslib.sampling.decode import Decoder
+from tatslib.sampling import hierarchical, sliding_window
+from tatslib.sampling.decode import Engine
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.hierarchical import Hierarchy
 from tatslib.sampling.interpolation import fill_in, prefix_of
 from tatslib.sampling.noise import seeded_noise
 from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.transformer.interpolation import InterpolationConfig
-from tatslib.transformer.masks import KINDS
+from tatslib.transformer.masks import KINDS, PADDING
 from tests import naive
 from tests.test_decode import lively_gpt
 
@@ -34,6 +32,7 @@ FILTERS = st.builds(
     top_k=st.none() | st.integers(1, 12),
     top_p=st.none() | st.sampled_from([0.0, 0.5, 0.92, 1.0]),
     mask_condition_tokens=st.booleans(),
+    repetition_penalty=st.sampled_from([0.0, 0.7, 5.0]),
 )
 
 
@@ -52,8 +51,14 @@ class Case:
         self.batch, self.filters = draw(st.integers(1, 3)), draw(FILTERS)
         self.first_video = draw(st.integers(0, 5))
         condition = torch.arange(self.batch * self.condition_length).view(self.batch, -1)
-        self.condition = condition % max(self.condition_codes, 1)
+        written = draw(st.lists(st.integers(1, self.condition_length), min_size=self.batch, max_size=self.batch))
+        padding = torch.arange(self.condition_length) >= torch.tensor(written)[:, None]
+        self.condition = (condition % max(self.condition_codes, 1)).masked_fill(padding, PADDING)
+        event(f"padding: {bool(padding.any())}")
+        self.engine = Engine(fixed_shapes=draw(st.booleans()), native=draw(st.booleans()))
         event(f"condition tokens: {self.condition_length}")
+        event(f"cache: {'fixed shapes' if self.engine.fixed_shapes else 'what is filled'}")
+        event(f"step: {'in C, of single sequences' if self.engine.native else 'in torch'}")
 
     def frames(self, *shape: int, shift: int = 0) -> Tensor:
         """Some latent frames (B, ..., h, w)."""
@@ -110,6 +115,7 @@ def slides(case: Case) -> None:
         case.first_video,
         progress=False,
         start=start,
+        engine=case.engine,
     )
 
     def expected(video: int) -> Tensor:
@@ -124,7 +130,16 @@ def fills(case: Case) -> None:
     """The gaps between two latent frames."""
     gpt = case.interpolating()
     first, last = case.frames(), case.frames(shift=3)
-    cached = fill_in(gpt, case.condition, first, last, case.filters, seed=case.seed, first_gap=case.first_video)
+    cached = fill_in(
+        gpt,
+        case.condition,
+        first,
+        last,
+        case.filters,
+        seed=case.seed,
+        first_gap=case.first_video,
+        engine=case.engine,
+    )
 
     def expected(gap: int) -> Tensor:
         own, luck = slice(gap, gap + 1), case.luck(gap, range(1, gpt.config.latent_shape[0] - 1))
@@ -150,6 +165,7 @@ def plans_ahead(case: Case) -> None:
         case.first_video,
         gaps_at_once,
         progress=False,
+        engine=case.engine,
     )
     assert cached.shape == (case.batch, frames, *case.grid)
 
@@ -174,15 +190,12 @@ WAYS = {"slides": slides, "fills in": fills, "plans ahead": plans_ahead}
 @settings(max_examples=100, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 10**6))
 def test_cached_sampling_equals_the_naive_masked_forward_token_for_token(data: st.DataObject, seed: int) -> None:
-    way, fixed_shapes = data.draw(st.sampled_from(sorted(WAYS))), data.draw(st.booleans())
+    way = data.draw(st.sampled_from(sorted(WAYS)))
     event(f"way: {way}")
-    event(f"cache: {'fixed shapes' if fixed_shapes else 'what is filled'}")
     case = Case(data, seed)
     if way != "slides" and case.grid == (1, 1):
         case.grid = (1, 2)  # an anchor of one token would not be read
-    decoder = partial(Decoder, fixed_shapes=fixed_shapes)
-    with mock.patch.object(sliding_window, "Decoder", decoder), mock.patch.object(interpolation, "Decoder", decoder):
-        WAYS[way](case)
+    WAYS[way](case)
 
 
 @pytest.mark.parametrize("what", ["positions", "mask", "speaker"])

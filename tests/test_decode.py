@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
-from tatslib.sampling.decode import Decoder, KVCache
+from tatslib.sampling.decode import Decoder, Engine
+from tatslib.sampling.kv_cache import KVCache
+from tatslib.sampling.products import Weights
 from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.transformer.masks import causal_mask
 
@@ -71,19 +73,68 @@ def test_tokens_may_be_read_in_any_order_as_long_as_each_brings_its_position() -
         torch.testing.assert_close(shuffled, gpt.hidden(tokens, torch.arange(8), everything)[:, order])
 
 
-@pytest.mark.parametrize("autocast", [True, False])
-def test_reduced_precision_stays_near_and_gives_full_precision_logits(autocast: bool) -> None:
-    gpt = GPT(GPTConfig(codes=9, latent_shape=(8, 1, 1), layers=2, heads=2, width=8)).eval()
+@pytest.mark.parametrize("weights", ["own", "bfloat16", "int8", "a model in bfloat16"])
+@pytest.mark.parametrize("width", [8, 64])
+def test_reduced_precision_stays_near_and_gives_full_precision_logits(weights: Weights | str, width: int) -> None:
+    gpt = GPT(GPTConfig(codes=9, latent_shape=(8, 1, 1), layers=2, heads=2, width=width)).eval()
     tokens = torch.randint(9, (2, 6), generator=torch_generator(0, "test"))
     with torch.no_grad():
         exact = gpt(tokens)[:, -1]
-        small = gpt if autocast else copy.deepcopy(gpt).bfloat16()
-        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            decoder = Decoder(small, batch=2)
-            decoder.prefill(tokens[:, :5])
-            logits = decoder.step(tokens[:, 5])
-    assert decoder.cache.keys[0].dtype == torch.bfloat16 and logits.dtype == torch.float32
-    torch.testing.assert_close(logits, exact, atol=0.02, rtol=0)
+    if weights == "a model in bfloat16":
+        decoder = Decoder(copy.deepcopy(gpt).bfloat16(), batch=2)
+    else:
+        decoder = Decoder(gpt, batch=2, engine=Engine(weights))
+    with torch.autocast("cpu", torch.bfloat16):  # which has no say
+        decoder.prefill(tokens[:, :5])
+        logits = decoder.step(tokens[:, 5])
+    assert logits.dtype == torch.float32
+    torch.testing.assert_close(logits, exact, atol=1e-6 if weights == "own" else 0.02, rtol=0)
+    assert weights == "own" or not torch.equal(logits, exact)
+
+
+def test_weights_of_another_kind_end_in_a_sentence() -> None:
+    decoder = Decoder(lively_gpt(GPTConfig(codes=9, latent_shape=(4, 1, 1), layers=1, heads=1, width=4)), 1)
+    decoder.engine = Engine("int4")
+    with pytest.raises(UserError, match="weights are own or bfloat16 or int8, got 'int4'"):
+        decoder.prefill(torch.zeros(1, 1, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("weights", ["own", "bfloat16", "int8"])
+@pytest.mark.parametrize("how", ["in place", "by load_state_dict", "by assignment", "in another place"])
+def test_weights_that_have_changed_are_used_as_they_are_now(weights: Weights, how: str) -> None:
+    config = GPTConfig(codes=9, latent_shape=(8, 1, 1), layers=2, heads=2, width=8)
+    gpt, other = lively_gpt(config).float(), lively_gpt(config, seed=1).float()
+    tokens = torch.arange(6)[None]
+
+    def last_logits(decoder: Decoder) -> torch.Tensor:
+        decoder.prefill(tokens[:, :4])
+        return [decoder.step(token) for token in tokens[:, 4:].unbind(1)][-1]
+
+    decoder = Decoder(gpt, 1, engine=Engine(weights))
+    last_logits(decoder)
+    with torch.no_grad():
+        for mine, new in zip(gpt.parameters(), other.parameters(), strict=True):
+            if how == "in place":
+                mine.copy_(new)
+            elif how == "in another place":
+                mine.data = new.data.clone()
+    if how not in ("in place", "in another place"):
+        gpt.load_state_dict(other.state_dict(), assign=how == "by assignment")
+    expected = last_logits(Decoder(other, 1, engine=Engine(weights)))
+    torch.testing.assert_close(last_logits(decoder), expected)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_stretch_of_the_cache_and_all_of_it_give_the_same(batch: int) -> None:
+    gpt = lively_gpt(GPTConfig(codes=9, latent_shape=(10, 3, 3), layers=2, heads=2, width=8))
+    tokens = torch.randint(9, (batch, 80), generator=torch_generator(0, "test"))
+    logits = []
+    for fixed_shapes in (False, True):
+        decoder = Decoder(gpt, 3, engine=Engine(fixed_shapes=fixed_shapes))
+        logits.append([decoder.prefill(tokens[:, :5]), *(decoder.step(token) for token in tokens[:, 5:].unbind(1))])
+        decoder.prefill(tokens[:, :5])
+        assert decoder.cache.stretch == (90 if fixed_shapes else 32)
+    torch.testing.assert_close(*logits, atol=1e-10, rtol=1e-10)
 
 
 def test_reading_past_the_block_ends_in_a_sentence() -> None:
@@ -98,10 +149,10 @@ def test_reading_past_the_block_ends_in_a_sentence() -> None:
 def test_the_buffers_are_allocated_once() -> None:
     gpt = lively_gpt(GPTConfig(codes=9, latent_shape=(8, 1, 1), layers=2, heads=2, width=8))
     decoder = Decoder(gpt, batch=2)
-    places = [buffer.data_ptr() for buffer in decoder.cache.keys + decoder.cache.values]
+    places = [buffer.data_ptr() for buffer in decoder.cache.stores]
     for _ in range(2):
         decoder.prefill(torch.zeros(2, 3, dtype=torch.int64))
         for _ in range(5):
             decoder.step(torch.ones(2, dtype=torch.int64))
-    assert places == [buffer.data_ptr() for buffer in decoder.cache.keys + decoder.cache.values]
-    assert decoder.cache.keys[0].shape == (2, 2, 8, 4)
+    assert places == [buffer.data_ptr() for buffer in decoder.cache.stores]
+    assert decoder.cache.stores[0].shape == (2, 2, 2, 8, 4)

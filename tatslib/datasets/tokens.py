@@ -1,6 +1,6 @@
 """Tokenised clips on disk: encode once, train on tokens many times (the released code encodes every batch anew).
 
-Letters: B batch, t h w latent grid, p pieces of a clip.
+Letters: B batch, t h w latent grid, p pieces of a clip, n_c tokens of a condition.
 """
 
 from pathlib import Path
@@ -30,10 +30,20 @@ class TokenIndex(Config):
 
 
 class TokenClips:
-    """A token set: int64 tokens (B, t, h, w) with labels (B,), drawn as a pure function of the step."""
+    """A token set: int64 tokens (B, t, h, w) with labels (B,), drawn as a pure function of the step.
 
-    def __init__(self, tokens: Tensor, labels: Tensor, index: TokenIndex, seed: int = 0):
-        self.tokens, self.labels, self.index, self.seed = tokens, labels, index, seed
+    `conditions`, int64 (B, n_c), are the condition tokens of each clip where it is led by more than its label: by text
+    or sound, see `tatslib.transformer.conditions`. None where it is not.
+    """
+
+    def __init__(
+        self, tokens: Tensor, labels: Tensor, index: TokenIndex, seed: int = 0, conditions: Tensor | None = None
+    ):
+        self.tokens, self.labels, self.index, self.seed, self.conditions = tokens, labels, index, seed, conditions
+        if conditions is not None and (conditions.ndim != 2 or len(conditions) != len(tokens)):
+            raise UserError(
+                f"the conditions are {tuple(conditions.shape)} beside {len(tokens)} clips: they need one row a clip."
+            )
 
     @classmethod
     def read(cls, folder: Path, seed: int = 0) -> "TokenClips":
@@ -55,12 +65,16 @@ class TokenClips:
         tokens, expected = tensors["tokens"], (index.clips, *index.latent_shape)
         if tuple(tokens.shape) != expected:
             raise UserError(f"{path} holds tokens of shape {tuple(tokens.shape)}, its index says {expected}.")
-        return cls(tokens, tensors["labels"], index, seed)
+        conditions = tensors.get("conditions")
+        return cls(tokens, tensors["labels"], index, seed, None if conditions is None else conditions.long())
 
     def write(self, folder: Path) -> None:
         """Write the token set; the index comes last, so that its presence means complete."""
         with replacing(folder / "tokens.safetensors") as temporary:
-            save_file({"tokens": self.tokens.to(torch.int32).contiguous(), "labels": self.labels}, temporary)
+            tensors = {"tokens": self.tokens.to(torch.int32).contiguous(), "labels": self.labels}
+            if self.conditions is not None:
+                tensors["conditions"] = self.conditions.to(torch.int32).contiguous()
+            save_file(tensors, temporary)
         with replacing(folder / "index.json") as temporary:
             temporary.write_text(self.index.to_json())
 
@@ -85,14 +99,22 @@ class TokenClips:
             )
         tokens = self.tokens[:, ::stride][:, :frames]
         index = self.index.replace(latent_shape=(frames, *shape[1:]), latent_stride=self.index.latent_stride * stride)
-        return TokenClips(tokens, self.labels, index, self.seed)
+        return TokenClips(tokens, self.labels, index, self.seed, self.conditions)
+
+    def with_conditions(self, conditions: Tensor) -> "TokenClips":
+        """The same clips, each led by a row of condition tokens, int64 (B, n_c)."""
+        return TokenClips(self.tokens, self.labels, self.index, self.seed, conditions)
 
     def windows(self, frames: int, hop: int) -> "TokenClips":
         """Pieces of `frames` latent frames of each clip, `hop` apart, as clips of their own; the rest is left out.
 
         Raises:
-            UserError: if a clip is shorter than one piece.
+            UserError: if a clip is shorter than one piece, or has a condition, which is not that of its pieces.
         """
+        if self.conditions is not None:
+            raise UserError(
+                "the condition of a clip is not that of its pieces: cut first, then give each piece its own."
+            )
         t, h, w = self.index.latent_shape
         if not 1 <= frames <= t or hop < 1:
             raise UserError(f"pieces of {frames} latent frames, {hop} apart, cannot be cut out of clips of {t}.")
@@ -117,12 +139,27 @@ class TokenClips:
                 size * world_size clips would get, each clip once.
             world_size: number of processes.
         """
+        return self.take(self._rows(step, size, rank, world_size))
+
+    def batch_conditions(self, step: int, size: int, *, rank: int = 0, world_size: int = 1) -> Tensor | None:
+        """The condition tokens of the clips that `batch` gives for the same arguments.
+
+        Returns:
+            int64 (B, n_c); None where the label is all there is.
+        """
+        return None if self.conditions is None else self.conditions[self._rows(step, size, rank, world_size)]
+
+    def _rows(self, step: int, size: int, rank: int, world_size: int) -> Tensor:
+        """Which clips the batch of a step holds, int64 (B,)."""
         positions = torch.arange(step * size * world_size, (step + 1) * size * world_size)[rank::world_size]
         epochs, places = positions // len(self), positions % len(self)
         orders = {epoch: self.order(epoch) for epoch in epochs.unique().tolist()}
-        rows = torch.stack(
+        return torch.stack(
             [orders[epoch][place] for epoch, place in zip(epochs.tolist(), places.tolist(), strict=True)]
         )
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The clips of some rows, as `batch` returns them."""
         return self.tokens[rows].long(), self.labels[rows]
 
     def order(self, epoch: int) -> Tensor:

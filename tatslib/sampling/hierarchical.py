@@ -14,16 +14,18 @@ from itertools import count, islice
 from math import prod
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from torch import Tensor
 
 from tatslib.errors import UserError
 from tatslib.progress import progress as progress_bar
 from tatslib.sampling import sliding_window
+from tatslib.sampling.decode import OWN, Engine
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.interpolation import GapFiller, Reading, filling_config
 from tatslib.sampling.noise import Row, row_noise, seeded_noise
-from tatslib.sampling.sliding_window import check_condition
+from tatslib.sampling.sliding_window import condition_of
+from tatslib.sampling.storyline import Sparse, Storyline, as_storyline
 from tatslib.transformer.gpt import GPT
 
 GAPS = 16  # filled at once: more are faster while the hardware is not busy, and take more memory
@@ -61,7 +63,7 @@ class Hierarchy:
 
 def sample(
     hierarchy: Hierarchy,
-    condition: Tensor,
+    condition: Tensor | Storyline,
     latent_frames: int,
     filters: Filters | Sequence[Filters] | None = None,
     context_frames: int | None = None,
@@ -70,11 +72,12 @@ def sample(
     gaps_at_once: int = GAPS,
     reading: Reading = "trained",
     progress: bool = True,
+    engine: Engine = OWN,
+    guidance: float = 1.0,
 ) -> Tensor:
     """Whole latent videos, int64 (B, F, h, w) of video codes; arguments and errors as in `stream`."""
-    frames = stream(
-        hierarchy, condition, latent_frames, filters, context_frames, seed, first_video, gaps_at_once, reading
-    )
+    options = (filters, context_frames, seed, first_video, gaps_at_once, reading, engine, guidance)
+    frames = stream(hierarchy, condition, latent_frames, *options)
     with progress_bar(label="sampling", total=latent_frames, unit="latent frame", disable=not progress) as bar:
         collected = []
         for frame in frames:
@@ -85,7 +88,7 @@ def sample(
 
 def stream(
     hierarchy: Hierarchy,
-    condition: Tensor,
+    condition: Tensor | Storyline,
     latent_frames: int,
     filters: Filters | Sequence[Filters] | None = None,
     context_frames: int | None = None,
@@ -93,6 +96,8 @@ def stream(
     first_video: int = 0,
     gaps_at_once: int = GAPS,
     reading: Reading = "trained",
+    engine: Engine = OWN,
+    guidance: float = 1.0,
 ) -> Iterator[Tensor]:
     """Sample B videos side by side and yield one latent frame after another; memory does not grow with their length.
 
@@ -101,7 +106,9 @@ def stream(
 
     Args:
         hierarchy: the transformers.
-        condition: int64 (B, n_c), the same at every level.
+        condition: int64 (B, n_c), the same at every level; or a `Storyline`, which each level asks about the span of
+            its own windows: the sparsest from the first to the last frame of a window, the others from one anchor to
+            the next, both included.
         latent_frames: F, any number from 1 on; where the last gap reaches beyond it, its end is drawn and dropped.
         filters: temperature, top-k, top-p, for all levels or for each, the sparsest first (the paper found a smaller
             k and p better for filling in, B.2); none when absent.
@@ -112,6 +119,8 @@ def stream(
         first_video: number of the first video in this batch.
         gaps_at_once: G, gaps of each video that are filled side by side, B * G sequences in all.
         reading: how fillers read their anchors, see `interpolation.prefix_of`.
+        engine: how to compute, at all levels.
+        guidance: how far the condition is exaggerated at all levels, see `guidance`; 1 is not at all.
 
     Yields:
         int64 (B, h, w) video codes.
@@ -128,26 +137,30 @@ def stream(
         raise UserError(f"{latent_frames} latent frames were asked for; ask for at least 1.")
     if gaps_at_once < 1:
         raise UserError(f"{gaps_at_once} gaps at once fill nothing: take 1 or more.")
-    for model in hierarchy.fillers:
-        check_condition(model.config, condition)
+    story = as_storyline(condition)
+    for level, model in enumerate(hierarchy.fillers):
+        condition_of(model.config, story, 0, hierarchy.strides[level] + 1)
     config, device = hierarchy.anchors.config, hierarchy.anchors.head.weight.device
     _, h, w = config.latent_shape
-    videos = range(first_video, first_video + len(condition))
+    videos = range(first_video, first_video + len(story))
     width = config.codes if each[0].mask_condition_tokens else config.vocabulary
     sparse = (frame * hierarchy.strides[0] * h + row for frame in count() for row in range(h))
     noise = seeded_noise(seed, videos, width, w, device, sparse)
     counts = hierarchy.needed(latent_frames)
-    frames = sliding_window.stream(hierarchy.anchors, condition, counts[0], each[0], context_frames, noise=noise)
+    seen = Sparse(story, hierarchy.strides[0])
+    frames = sliding_window.stream(
+        hierarchy.anchors, seen, counts[0], each[0], context_frames, noise=noise, engine=engine, guidance=guidance
+    )
     for level, model in enumerate(hierarchy.fillers, start=1):
-        filler = GapFiller(model, len(condition) * gaps_at_once, each[level], reading)
-        denser = _densify(filler, condition, frames, hierarchy.strides[level], seed, videos, gaps_at_once)
+        filler = GapFiller(model, len(story) * gaps_at_once, each[level], reading, engine=engine, guidance=guidance)
+        denser = _densify(filler, story, frames, hierarchy.strides[level], seed, videos, gaps_at_once)
         frames = islice(denser, counts[level])
     return frames
 
 
 def _densify(
     filler: GapFiller,
-    condition: Tensor,
+    story: Storyline,
     frames: Iterator[Tensor],
     stride: int,
     seed: int,
@@ -163,7 +176,7 @@ def _densify(
         gaps = len(following)
         starts = range(done * span, (done + gaps) * span, span)
         drawn = filler(
-            repeat(condition.to(filler.device), "B n_c -> (G B) n_c", G=gaps),
+            torch.cat([condition_of(filler.config, story, start, span + 1) for start in starts]).to(filler.device),
             rearrange(anchors[:-1], "G B h w -> (G B) h w"),
             rearrange(anchors[1:], "G B h w -> (G B) h w"),
             _gap_noise(filler, seed, [(video, start) for start in starts for video in videos], stride),

@@ -22,8 +22,9 @@ from einops import rearrange
 from torch import Tensor
 
 from tatslib.errors import UserError
-from tatslib.sampling.decode import Decoder, Layout
+from tatslib.sampling.decode import OWN, Engine, Layout
 from tatslib.sampling.filters import Filters
+from tatslib.sampling.guidance import check_guidance, decoder_for
 from tatslib.sampling.noise import seeded_noise
 from tatslib.sampling.sliding_window import check_condition, check_frames
 from tatslib.transformer.gpt import GPT
@@ -76,9 +77,11 @@ class GapFiller:
         filters: temperature, top-k, top-p; none when absent.
         reading: see `prefix_of`.
         prefix: how the anchors are read, instead of what `reading` says.
+        engine: how to compute.
+        guidance: how far the condition is exaggerated, see `guidance`; 1 is not at all.
 
     Raises:
-        UserError: if the model is no interpolation transformer.
+        UserError: if the model is no interpolation transformer, or cannot be guided.
     """
 
     def __init__(
@@ -88,13 +91,16 @@ class GapFiller:
         filters: Filters | None = None,
         reading: Reading = "trained",
         prefix: Prefix | None = None,
+        engine: Engine = OWN,
+        guidance: float = 1.0,
     ) -> None:
         self.config, self.filters = filling_config(model), filters or Filters()
         self.device = model.head.weight.device
         self.layout, self.last_tokens = prefix or prefix_of(self.config, reading, self.device)
         first_token = self.config.condition_codes if self.filters.mask_condition_tokens else 0
         self.width = self.config.vocabulary - first_token  # V, what can be drawn
-        self.decoder = Decoder(model, gaps, first_token)
+        check_guidance(self.config, guidance)
+        self.decoder = decoder_for(model, gaps, first_token, guidance, engine)
 
     def __call__(self, condition: Tensor, first: Tensor, last: Tensor, noise: Iterator[Tensor]) -> Tensor:
         """Draw what lies between.
@@ -130,12 +136,15 @@ def fill_in(
     first_gap: int = 0,
     noise: Iterable[Tensor] | None = None,
     prefix: Prefix | None = None,
+    engine: Engine = OWN,
+    guidance: float = 1.0,
 ) -> Tensor:
     """Draw the latent frames between pairs of given ones.
 
     Args:
         model: an interpolation transformer.
-        condition: int64 (G, n_c), in 0 .. condition_codes-1 (0 where there are no condition codes).
+        condition: int64 (G, n_c), in 0 .. condition_codes-1 (0 where there are no condition codes) or, but for the
+            first, `masks.PADDING`.
         first: int64 (G, h, w) video codes.
         last: int64 (G, h, w) video codes.
         filters: temperature, top-k, top-p; none when absent.
@@ -144,6 +153,8 @@ def fill_in(
         first_gap: number of the first gap in this batch.
         noise: exponential noise (G, V) for each token in turn, in place of what `seed` would draw.
         prefix: how the anchors are read, instead of what `reading` says.
+        engine: how to compute.
+        guidance: how far the condition is exaggerated, see `guidance`; 1 is not at all.
 
     Returns:
         int64 (G, t - 2, h, w) video codes.
@@ -156,7 +167,7 @@ def fill_in(
     check_condition(config, condition)
     check_frames(config, first[:, None], gaps, "the first anchor")
     check_frames(config, last[:, None], gaps, "the last anchor")
-    filler = GapFiller(model, gaps, filters, reading, prefix=prefix)
+    filler = GapFiller(model, gaps, filters, reading, prefix, engine, guidance)
     if noise is None:
         t, h, w = config.latent_shape
         numbers = range(first_gap, first_gap + gaps)

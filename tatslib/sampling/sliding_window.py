@@ -2,6 +2,7 @@
 
 Dimension letters
     B batch · F latent frames of the long video · h w latent grid · n_c condition length · V vocabulary
+    C latent frames looked back upon · n = h * w
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,15 +14,18 @@ from torch import Tensor
 
 from tatslib.errors import UserError
 from tatslib.progress import progress as progress_bar
-from tatslib.sampling.decode import Decoder
+from tatslib.sampling.decode import OWN, Engine
 from tatslib.sampling.filters import Filters
+from tatslib.sampling.guidance import check_guidance, decoder_for
 from tatslib.sampling.noise import seeded_noise
+from tatslib.sampling.storyline import Storyline, as_storyline
 from tatslib.transformer.gpt import GPT, GPTConfig
+from tatslib.transformer.masks import PADDING
 
 
 def sample(
     model: GPT,
-    condition: Tensor,
+    condition: Tensor | Storyline,
     latent_frames: int,
     filters: Filters | None = None,
     context_frames: int | None = None,
@@ -30,9 +34,13 @@ def sample(
     noise: Iterable[Tensor] | None = None,
     progress: bool = True,
     start: Tensor | None = None,
+    engine: Engine = OWN,
+    guidance: float = 1.0,
 ) -> Tensor:
     """Whole latent videos, int64 (B, F, h, w) of video codes; arguments and errors as in `stream`."""
-    frames = stream(model, condition, latent_frames, filters, context_frames, seed, first_video, noise, start)
+    frames = stream(
+        model, condition, latent_frames, filters, context_frames, seed, first_video, noise, start, engine, guidance
+    )
     collected = [] if start is None else list(start.to(model.head.weight.device).unbind(1))
     todo = latent_frames - len(collected)
     with progress_bar(label="sampling", total=todo, unit="latent frame", disable=not progress) as bar:
@@ -44,7 +52,7 @@ def sample(
 
 def stream(
     model: GPT,
-    condition: Tensor,
+    condition: Tensor | Storyline,
     latent_frames: int,
     filters: Filters | None = None,
     context_frames: int | None = None,
@@ -52,16 +60,20 @@ def stream(
     first_video: int = 0,
     noise: Iterable[Tensor] | None = None,
     start: Tensor | None = None,
+    engine: Engine = OWN,
+    guidance: float = 1.0,
 ) -> Iterator[Tensor]:
     """Sample B videos side by side and yield one latent frame after another; memory does not grow with their length.
 
     A latent frame is drawn token by token given the condition and the `context_frames` latent frames before it, or
     all there are at the beginning of the video. Positions restart at 0 with every move of the window: the
-    transformer always believes that it is at the beginning of a clip.
+    transformer always believes that it is at the beginning of a clip. A storyline is asked anew with every move, for
+    the t latent frames of that clip, those to come included.
 
     Args:
         model: the transformer.
-        condition: int64 (B, n_c), in 0 .. condition_codes-1 (0 where there are no condition codes).
+        condition: int64 (B, n_c), in 0 .. condition_codes-1 (0 where there are no condition codes) or, but for the
+            first, `masks.PADDING`; or a `Storyline` of such, which changes along the video.
         latent_frames: F, any number from 1 on, those of `start` included.
         filters: temperature, top-k, top-p; none when absent.
         context_frames: latent frames to look back upon, 1 .. t-1. Absent, t - 1, the paper's; the released script
@@ -74,6 +86,8 @@ def stream(
             `mask_condition_tokens`.
         start: int64 (B, P, h, w), latent frames with which the videos begin, P < F, for example of real videos; what
             is sampled goes on from there.
+        engine: how to compute.
+        guidance: how far the condition is exaggerated, see `guidance`; 1 is not at all.
 
     Yields:
         int64 (B, h, w) video codes, without the offset of the condition vocabulary, of the latent frames after
@@ -84,37 +98,40 @@ def stream(
             `latent_frames` below 1, a `start` of the wrong shape or range, or a model that gives logits that are not
             finite.
     """
-    config = model.config
+    config, story = model.config, as_storyline(condition)
     context_frames = config.latent_shape[0] - 1 if context_frames is None else context_frames
-    _check(config, condition, latent_frames, context_frames)
+    _check(config, latent_frames, context_frames)
+    condition_of(config, story, 0, config.latent_shape[0])
+    check_guidance(config, guidance)
     if start is None:
-        start = torch.zeros(len(condition), 0, *config.latent_shape[1:], dtype=torch.int64)
-    check_frames(config, start, len(condition), "start")
+        start = torch.zeros(len(story), 0, *config.latent_shape[1:], dtype=torch.int64)
+    check_frames(config, start, len(story), "start")
     if start.shape[1] >= latent_frames:
         raise UserError(f"{start.shape[1]} latent frames are there already, so ask for more than {latent_frames}.")
     filters = filters or Filters()
     if noise is None:
-        videos = range(first_video, first_video + len(condition))
+        videos = range(first_video, first_video + len(story))
         width = config.codes if filters.mask_condition_tokens else config.vocabulary
         _, rows, row_tokens = config.latent_shape
         after = count(start.shape[1] * rows)
         noise = seeded_noise(seed, videos, width, row_tokens, model.head.weight.device, after)
-    return _slide(model, condition, start, latent_frames, filters, context_frames, iter(noise))
+    return _slide(model, story, start, latent_frames, filters, context_frames, iter(noise), engine, guidance)
 
 
 def _slide(
     model: GPT,
-    condition: Tensor,
+    story: Storyline,
     start: Tensor,
     latent_frames: int,
     filters: Filters,
     context_frames: int,
     noise: Iterator[Tensor],
+    engine: Engine,
+    guidance: float,
 ) -> Iterator[Tensor]:
     config, device = model.config, model.head.weight.device
     first_token = config.condition_codes if filters.mask_condition_tokens else 0
-    decoder = Decoder(model, len(condition), first_token)
-    condition = condition.to(device)
+    decoder = decoder_for(model, len(story), first_token, guidance, engine)
     # tokens (B, up to context_frames * h * w) of the latent frames looked back upon
     context = rearrange(start, "B P h w -> B (P h w)").to(device) + config.condition_codes
     context = context[:, context.shape[1] - min(context.shape[1], context_frames * config.frame_tokens) :]
@@ -123,13 +140,27 @@ def _slide(
             if start.shape[1] < frame <= context_frames:
                 logits = decoder.step(context[:, -1])  # nothing has left the window yet, so the cache goes on
             else:
+                first = max(0, frame - context_frames)
+                condition = condition_of(config, story, first, config.latent_shape[0]).to(device)
                 logits = decoder.prefill(torch.cat([condition, context], dim=1))
-            latest = decoder.generate(logits, config.frame_tokens, filters, noise)  # (B, h*w)
+            seen = None  # (B, C, h*w), for each place what stood there before
+            if filters.repetition_penalty:
+                seen = rearrange(context, "B (C n) -> B C n", n=config.frame_tokens)
+            latest = decoder.generate(logits, config.frame_tokens, filters, noise, seen)  # (B, h*w)
             context = torch.cat([context, latest], dim=1)[:, -(context_frames * config.frame_tokens) :]
         # Subtracted outside inference mode, so that the caller gets a tensor like any other. The clamp acts only where
         # condition tokens may be drawn.
         codes = (latest - config.condition_codes).clamp_(min=0)
         yield rearrange(codes, "B (h w) -> B h w", h=config.latent_shape[1])
+
+
+def condition_of(config: GPTConfig, story: Storyline, first: int, frames: int) -> Tensor:
+    """What a storyline says of a window, int64 (B, n_c); a UserError if this transformer cannot read it."""
+    condition = story.window(first, frames)
+    check_condition(config, condition)
+    if len(condition) != len(story):
+        raise UserError(f"the storyline of {len(story)} videos gave {len(condition)} conditions for one window.")
+    return condition
 
 
 def check_condition(config: GPTConfig, condition: Tensor) -> None:
@@ -141,11 +172,14 @@ def check_condition(config: GPTConfig, condition: Tensor) -> None:
             f"of shape (batch, {length}), at least one."
         )
     highest = max(config.condition_codes, 1) - 1
-    if condition.min() < 0 or condition.max() > highest:
+    lowest = 0 if length == 1 else PADDING
+    if condition.min() < lowest or condition.max() > highest:
         raise UserError(
             f"the condition holds values from {condition.min()} to {condition.max()}, but this transformer knows "
             f"0 to {highest}."
         )
+    if condition[:, 0].min() < 0:
+        raise UserError("a condition begins with padding: its first token has to say something.")
 
 
 def check_frames(config: GPTConfig, frames: Tensor, batch: int, name: str) -> None:
@@ -163,10 +197,9 @@ def check_frames(config: GPTConfig, frames: Tensor, batch: int, name: str) -> No
         )
 
 
-def _check(config: GPTConfig, condition: Tensor, latent_frames: int, context_frames: int) -> None:
+def _check(config: GPTConfig, latent_frames: int, context_frames: int) -> None:
     if config.attention is not None:
         raise UserError("this transformer fills in between two latent frames: it cannot go on from those before alone.")
-    check_condition(config, condition)
     window = config.latent_shape[0]
     if latent_frames < 1:
         raise UserError(f"{latent_frames} latent frames were asked for; ask for at least 1.")

@@ -10,7 +10,6 @@ tell how many processes there were.
 
 import hashlib
 import json
-import os
 import shutil
 import warnings
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from torch import Tensor, nn
 from tatslib.config import Config
 from tatslib.distributed import from_main, stop_all, tensors_from_main
 from tatslib.errors import UserError
-from tatslib.files import replacing
+from tatslib.files import fsync, replacing, sha256
 from tatslib.training.parallel import laid_out_like, whole
 
 MANIFEST = "manifest.json"
@@ -231,21 +230,6 @@ def find_damage(folder: Path) -> str | None:
 def step_folders(run: Path) -> list[Path]:
     """Checkpoint folders of a run, newest first."""
     return sorted((run / "checkpoints").glob("step_*"), reverse=True)
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def fsync(path: Path) -> None:
-    """Ask the system to put a file or folder on the disk now."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # Finished models --------------------------------------------------------------------------------------------------

@@ -8,13 +8,12 @@ from torch import nn
 
 from tatslib.datasets.tokens import TokenIndex
 from tatslib.errors import UserError
-from tatslib.files import refusals_in_words, replacing
+from tatslib.files import refusals_in_words, replacing, sha256
 from tatslib.foreign import LightningCheckpoint, plain, read_lightning
 from tatslib.training.checkpoint import (
     load_model,
     read_config,
     save_model,
-    sha256,
     weights_fingerprint,
     write_json,
     write_text,

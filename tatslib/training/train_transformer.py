@@ -1,10 +1,11 @@
 """Training the second stage on cached tokens (paper 2.1, "Autoregressive prior model", and B.2).
 
-Letters: B batch, t h w latent grid.
+Letters: B batch, t h w latent grid, n_c condition length.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from pydantic import Field
@@ -24,6 +25,18 @@ from tatslib.videos import to_model
 from tatslib.vqgan.vqgan import VQGAN
 
 
+class Tokens(Protocol):
+    """Where tokens come from: a pure function of the step."""
+
+    index: TokenIndex
+
+    def batch(self, step: int, size: int, *, rank: int = 0, world_size: int = 1) -> tuple[Tensor, Tensor]:
+        """As `TokenClips.batch`."""
+
+    def batch_conditions(self, step: int, size: int, *, rank: int = 0, world_size: int = 1) -> Tensor | None:
+        """As `TokenClips.batch_conditions`."""
+
+
 class TransformerTraining(LoopSettings):
     """How a transformer is trained. The recipes of the scales stand in `presets.py`."""
 
@@ -39,6 +52,10 @@ class TransformerTraining(LoopSettings):
     def counted_frames(self) -> slice:
         """The latent frames whose tokens make up the loss."""
         return ALL
+
+    def told(self, condition: Tensor, config: GPTConfig, step: int, share: Share) -> Tensor:
+        """What the transformer is told of the conditions (B, n_c) of a share of the batch of `step`: all of them."""
+        return condition
 
 
 class Likelihood(nn.Module):
@@ -63,7 +80,7 @@ class TransformerTask:
         self,
         config: GPTConfig,
         training: TransformerTraining,
-        data: TokenClips,
+        data: Tokens,
         device: torch.device,
         sharded: bool = False,
     ):
@@ -88,7 +105,9 @@ class TransformerTask:
         """The share of the token batch of `step`."""
         size = self.training.batch // share.of
         tokens, labels = self.data.batch(step, size, rank=share.index, world_size=share.of)
-        condition = condition_tokens(self.gpt.config, labels)
+        conditions = self.data.batch_conditions(step, size, rank=share.index, world_size=share.of)
+        condition = condition_tokens(self.gpt.config, labels, conditions)
+        condition = self.training.told(condition, self.gpt.config, step, share)
         with autocast(self.training.precision, self.device), gradients_travel(self.objective, share.last):
             loss = self.objective(condition.to(self.device), tokens.to(self.device))
         yield "gpt", {"nll": loss}
@@ -106,15 +125,19 @@ def gpt_config(index: TokenIndex, layers: int, heads: int, width: int) -> GPTCon
     )
 
 
-def condition_tokens(config: GPTConfig, labels: Tensor) -> Tensor:
-    """int64 (B, 1): the class of each clip, or the start token 0 for a model that knows no classes."""
+def condition_tokens(config: GPTConfig, labels: Tensor, conditions: Tensor | None = None) -> Tensor:
+    """int64 (B, n_c): the conditions of the clips where they have some; else the class of each, or the start token 0
+    for a model that knows no classes.
+    """
+    if conditions is not None:
+        return conditions
     return labels[:, None] if config.condition_codes > 1 else torch.zeros(len(labels), 1, dtype=torch.int64)
 
 
 def train_transformer(
     config: GPTConfig,
     training: TransformerTraining,
-    data: TokenClips,
+    data: Tokens,
     run: Path,
     device: torch.device | str = "cpu",
     label: str = "GPT",
@@ -146,7 +169,8 @@ def evaluate_transformer(gpt: GPT, data: TokenClips, batch: int = 32, frames: sl
     total = 0.0
     for start in range(0, len(data), batch):
         tokens, labels = data.tokens[start : start + batch].long(), data.labels[start : start + batch]
-        loss = gpt.loss(condition_tokens(gpt.config, labels).to(device), tokens.to(device), frames)
+        conditions = None if data.conditions is None else data.conditions[start : start + batch]
+        loss = gpt.loss(condition_tokens(gpt.config, labels, conditions).to(device), tokens.to(device), frames)
         total += loss.item() * len(tokens)
     return total / len(data)
 

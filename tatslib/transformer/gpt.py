@@ -5,7 +5,8 @@ Dimension letters
     heads and d: D = heads * d · M keys attended to (N, or what a cache holds)
 
 The vocabulary holds the condition tokens first (0 .. condition_codes-1), then the video codes, shifted up by
-condition_codes. A sequence is the condition followed by the latent frames, each row by row.
+condition_codes. A sequence is the condition followed by the latent frames, each row by row. A condition that is shorter
+than n_c is filled up with `masks.PADDING`, which nobody looks at.
 """
 
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from tatslib.config import Config
 from tatslib.errors import UserError
-from tatslib.transformer.masks import AttentionMask, causal_mask
+from tatslib.transformer.masks import AttentionMask, causal_mask, padding_of, without_padding
 
 ALL = slice(None)  # latent frames that count
 
@@ -68,6 +69,11 @@ class GPTConfig(Config):
         """Who may look at whom in a sequence of `block_size`; None is causal, and for shorter sequences as well."""
         return None
 
+    @property
+    def null_token(self) -> int | None:
+        """The condition token that says "no condition", for models that were trained to be guided; else None."""
+        return None
+
 
 class Cache(Protocol):
     """What attention asks of a key-value cache."""
@@ -84,8 +90,8 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = 
         queries: (B, heads, N, d).
         keys: (B, heads, M, d).
         values: (B, heads, M, d).
-        mask: bool (N, M), True where a query may look. Without one a sequence (N > 1) is read causally and a single
-            query sees every key.
+        mask: bool (N, M), or (B, 1, N, M) where sequences differ, True where a query may look. Without one a sequence
+            (N > 1) is read causally and a single query sees every key.
 
     Returns:
         (B, heads, N, d).
@@ -114,12 +120,20 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.proj = nn.Linear(config.width, config.width)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:
-        """(B, N, D) to (B, N, D); see `attend` for the mask. With a cache the keys already in it are attended to."""
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, cache: Cache | None = None, speaker: int | None = None
+    ) -> Tensor:
+        """(B, N, D) to (B, N, D); see `attend` for the mask. With a cache the keys already in it are attended to.
+
+        With a speaker, the answer is that token's alone, (B, 1, D); without a mask it sees all.
+        """
         pattern = "B N (three heads d) -> three B heads N d"
         queries, keys, values = rearrange(self.qkv(x), pattern, three=3, heads=self.heads)
         if cache is not None:
             keys, values = cache.extend(self.layer, keys, values)  # (B, heads, M, d)
+        if speaker is not None:
+            queries = queries[:, :, speaker : speaker + 1]
+            mask = None if mask is None else mask[..., speaker : speaker + 1, :]
         attended = attend(queries, keys, values, mask)
         return self.proj(rearrange(attended, "B heads N d -> B N (heads d)"))
 
@@ -136,9 +150,12 @@ class Block(nn.Module):
             nn.Linear(config.width, 4 * config.width), nn.GELU(), nn.Linear(4 * config.width, config.width)
         )
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:
-        """(B, N, D) to (B, N, D)."""
-        x = x + self.attn(self.ln1(x), mask, cache)
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, cache: Cache | None = None, speaker: int | None = None
+    ) -> Tensor:
+        """(B, N, D) to (B, N, D), or to (B, 1, D) with a speaker."""
+        attended = self.attn(self.ln1(x), mask, cache, speaker)
+        x = (x if speaker is None else x[:, speaker : speaker + 1]) + attended
         return x + self.mlp(self.ln2(x))
 
 
@@ -162,7 +179,7 @@ class GPT(nn.Module):
         """Logits for the token after each position.
 
         Args:
-            tokens: int64 (B, N) of the joint vocabulary, N at most `block_size`.
+            tokens: int64 (B, N) of the joint vocabulary, N at most `block_size`; `PADDING` only in the condition.
             mask: bool (N, N), True where a query (row) may look at a key (column); absent, what `config.attention`
                 says.
 
@@ -175,18 +192,27 @@ class GPT(nn.Module):
         return self.logits(self._read(tokens, mask))
 
     def hidden(
-        self, tokens: Tensor, positions: Tensor, mask: Tensor | None = None, cache: Cache | None = None
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        mask: Tensor | None = None,
+        cache: Cache | None = None,
+        speaker: int | None = None,
     ) -> Tensor:
-        """Tokens (B, N) at positions (N,) to features (B, N, D) before the last normalisation."""
+        """Tokens (B, N) at positions (N,) to features (B, N, D) before the last normalisation.
+
+        With a speaker, to those of that token alone, (B, 1, D): of the others the last layer makes keys and values.
+        """
         if len(positions) > self.config.block_size:
             raise UserError(
                 f"a sequence of {len(positions)} tokens does not fit this transformer, which reads at most "
                 f"{self.config.block_size}; shorten the condition or the window."
             )
         x = self.tok_emb(tokens) + self.pos_emb[positions]  # (B, N, D)
-        for block in self.blocks:
+        *early, last = self.blocks
+        for block in early:
             x = block(x, mask, cache)
-        return x
+        return last(x, mask, cache, speaker)
 
     def logits(self, x: Tensor, first_token: int = 0) -> Tensor:
         """Features (..., D) to logits (..., V - first_token), of the vocabulary from `first_token` on."""
@@ -196,7 +222,8 @@ class GPT(nn.Module):
         """Mean cross-entropy of video tokens given the condition and the tokens that each may see, in nats.
 
         Args:
-            condition: int64 (B, n_c), each in 0 .. condition_codes-1 (0 where there are no condition codes).
+            condition: int64 (B, n_c), each in 0 .. condition_codes-1 (0 where there are no condition codes) or, but
+                for the first, `PADDING`.
             tokens: int64 (B, t, h, w) video codes, not shifted.
             frames: the latent frames whose tokens count, without a stride; all when absent.
 
@@ -233,6 +260,9 @@ class GPT(nn.Module):
             mask = self.config.attention.tensor(device)
         if mask is not None and mask.shape != (length, length):
             raise UserError(f"the attention mask is {tuple(mask.shape)} but the sequence needs {(length, length)}.")
+        padding = padding_of(tokens, self.config.condition_length)
+        if padding is not None:
+            tokens, mask = tokens.clamp(min=0), without_padding(mask, padding)
         return self.hidden(tokens, torch.arange(length, device=device), mask)
 
 

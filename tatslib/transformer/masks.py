@@ -3,13 +3,14 @@
 Row p of a mask says what the query at position p of the input sequence sees. The input is the condition tokens followed
 by the video tokens without the last one, and the output at position p predicts the token at p + 1.
 
-N: length of the input sequence · n_c: condition length · t: latent frames · n: tokens of a latent frame.
+B: batch · N: length of the input sequence · n_c: condition length · t: latent frames · n: tokens of a latent frame.
 """
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from tatslib.errors import UserError
@@ -17,6 +18,7 @@ from tatslib.errors import UserError
 Role = Literal["condition", "first anchor", "gap", "last anchor"]  # what a token of the sequence is there for
 MaskKind = Literal["causal", "leaking", "interpolation"]  # Fig. 14 a, b, c
 Sight = Literal["all", "before", "none"]  # "before": what stands before the query, and the query itself
+PADDING = -1  # in a condition: nothing stands here, and nobody looks
 ROLES: tuple[Role, ...] = get_args(Role)
 KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
 
@@ -153,3 +155,38 @@ def causal_mask(length: int, device: torch.device | str | None = None) -> Tensor
         bool (N, N), the lower triangle with its diagonal.
     """
     return torch.ones(length, length, dtype=torch.bool, device=device).tril()
+
+
+def padding_of(tokens: Tensor, condition_length: int) -> Tensor | None:
+    """Where a sequence holds `PADDING`, which shorter conditions are filled up with.
+
+    Args:
+        tokens: int64 (B, N), beginning with the condition.
+        condition_length: n_c. A condition of one token cannot be padded: the first token of a sequence has to be one,
+            so that every query sees something.
+
+    Returns:
+        bool (B, N); None where there is no padding, so that nothing is paid for it.
+    """
+    if condition_length == 1:
+        return None
+    padding = tokens < 0
+    return padding if padding.any() else None
+
+
+def without_padding(mask: Tensor | None, padding: Tensor) -> Tensor:
+    """A mask in which nobody looks at padding.
+
+    Padded places are still read, and see what others would see in their place. So the last token of the condition,
+    whose output predicts the first one of the video, may be one of them.
+
+    Args:
+        mask: bool (N, N), for all sequences alike; None is causal.
+        padding: bool (B, N), from `padding_of`.
+
+    Returns:
+        bool (B, 1, N, N): a mask for each sequence and all heads.
+    """
+    if mask is None:
+        mask = causal_mask(padding.shape[1], padding.device)
+    return mask & ~rearrange(padding, "B N -> B 1 1 N")

@@ -1,0 +1,165 @@
+"""Training the VQ-VAE of sound (paper 3.1; the released code has no recipe for it), by the loop of the first stage.
+
+Without adversaries and perceptual network, which know pictures: a spectrogram is not looked at.
+
+Letters: B batch, T frames, F bands, M moments of a frame, t f m grid of tokens.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tatslib.config import Config
+from tatslib.training.checkpoint import claim_run, save_model
+from tatslib.training.loop import Share, train
+from tatslib.training.presets import Scale
+from tatslib.training.train_vqgan import Clips, VQGANTask, VQGANTraining, clip_within_margins
+from tatslib.vqgan.sound import SoundVQGANConfig, sound_config
+from tatslib.vqgan.vqgan import VQGAN
+
+PEAK = 2.0  # from the softest to the loudest: spectrograms lie in [-1, 1]
+
+
+class SoundClips(Protocol):
+    """Where sound comes from, as `datasets.audioset_drum.DrumClips`: a pure function of the step."""
+
+    def clips_with_sound(self, step: int, batch_size: int, rank: int = 0, world_size: int = 1) -> tuple[Tensor, Tensor]:
+        """Clips, which nobody looks at, and their spectrograms, float32 (B, 1, T, F, M) in [-1, 1]."""
+
+
+class SoundPreset(Config):
+    """How the VQ-VAE of sound is made at a scale."""
+
+    vqgan: SoundVQGANConfig
+    training: VQGANTraining
+
+
+SOUND_PRESETS: dict[Scale, SoundPreset] = {
+    "toy": SoundPreset(
+        vqgan=SoundVQGANConfig(
+            downsample=(4, 16, 8),  # 4 x 4 x 2 = 32 tokens beside the 144 of the video
+            unshuffle=4,
+            hidden=16,
+            decoder_blocks=1,
+            codes=128,
+            code_width=32,
+            codebook_decay=0.97,
+            restart_below_mean=0.1,
+        ),
+        training=VQGANTraining(
+            steps=500,
+            batch=8,
+            learning_rate=1e-3,
+            decay_tail=0.5,
+            l2_weight=2.0,
+            warmup_without_codes=80,
+            precision="auto",
+        ),
+    ),
+    "gpu": SoundPreset(
+        vqgan=SoundVQGANConfig(
+            downsample=(4, 16, 8),
+            hidden=32,
+            codes=512,
+            code_width=64,
+            codebook_decay=0.97,
+            restart_below_mean=0.1,
+        ),
+        training=VQGANTraining(
+            steps=4000,
+            batch=64,
+            learning_rate=1e-3,
+            decay_tail=0.5,
+            l2_weight=2.0,
+            warmup_without_codes=300,
+            log_every=10,
+            precision="auto",
+        ),
+    ),
+    "paper": SoundPreset(  # what B.2 says of VQGANs, without its adversaries; the rest is published nowhere
+        vqgan=SoundVQGANConfig(),
+        training=VQGANTraining(
+            steps=30_000,
+            batch=96,
+            accumulate=6,
+            learning_rate=3e-5,
+            betas=(0.5, 0.9),
+            decay_tail=0.0,
+            l1_weight=4.0,
+            log_every=50,
+            save_every=1000,
+            precision="auto",
+        ),
+    ),
+}
+
+
+class _NoPictures:
+    """Stands where the clips of a `VQGANTask` would: a task of sound never asks for any."""
+
+    def clips(self, step: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> tuple[Tensor, Tensor]:
+        raise AssertionError("sound has no pictures")
+
+
+class SoundTask(VQGANTask):
+    """L_rec + beta L_commit over spectrograms."""
+
+    def __init__(
+        self, config: SoundVQGANConfig, training: VQGANTraining, data: SoundClips, device: torch.device
+    ) -> None:
+        pictures: Clips = _NoPictures()
+        super().__init__(config, training, pictures, device)
+        self.sounds = data
+
+    def video(self, step: int, share: Share) -> Tensor:
+        """A share of the spectrograms of `step`: float (B, 1, T, F, M) in [-1, 1]."""
+        size = self.training.batch // share.of
+        _, spectrograms = self.sounds.clips_with_sound(step, size, share.index, share.of)
+        return spectrograms.to(self.device, non_blocking=True)
+
+
+def train_sound(
+    config: SoundVQGANConfig,
+    training: VQGANTraining,
+    data: SoundClips,
+    run: Path,
+    device: torch.device | str = "cpu",
+    label: str = "sound",
+) -> VQGAN:
+    """Train (or go on training) a VQ-VAE of sound in the folder `run`; the model lies there as safetensors + JSON.
+
+    Raises:
+        UserError: if `run` holds another run, and as `training.loop.train` does.
+    """
+    claim_run(run, config, training)
+    task = SoundTask(config, training, data, torch.device(device))
+    train(task, training, run, label=label)
+    save_model(run, task.vqgan, config)
+    return task.vqgan.eval()
+
+
+@torch.inference_mode()
+def evaluate_sound(vqgan: VQGAN, data: SoundClips, batches: int = 8, batch: int = 16) -> dict[str, float]:
+    """Reconstruction quality on held-out sound.
+
+    Returns:
+        "psnr": dB, the mean over clips (the peak is the whole range of loudness); "used_codes": share of the codebook
+        that occurs at least once; "clips": how many were heard.
+    """
+    config = sound_config(vqgan)
+    vqgan.eval()
+    device = next(vqgan.parameters()).device
+    psnr, used = [], torch.zeros(config.codes, dtype=torch.bool, device=device)
+    for step in range(batches):
+        heard = data.clips_with_sound(step, batch)[1].to(device)
+        out = vqgan(heard)
+        error = out.reconstruction.clamp(-1, 1) - clip_within_margins(heard, config)  # (B, 1, T, F, M)
+        psnr.append(10 * (PEAK**2 / error.square().mean(dim=(1, 2, 3, 4))).log10())
+        used[out.tokens.unique()] = True
+    return {
+        "psnr": torch.cat(psnr).mean().item(),
+        "used_codes": used.double().mean().item(),
+        "clips": float(batches * batch),
+    }
