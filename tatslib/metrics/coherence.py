@@ -23,7 +23,7 @@ def class_coherence(chances: Tensor) -> Tensor:
     Raises:
         UserError: if these are no probabilities of that shape.
     """
-    _check(chances)
+    check_probabilities(chances)
     likeliest = chances.argmax(-1)  # (V, n)
     return (likeliest == likeliest[:, :1]).double().mean(0)
 
@@ -32,8 +32,9 @@ def inception_coherence(chances: Tensor) -> Tensor:
     """ICS of each video: the Kullback-Leibler divergence of a later window's classes from those of the first.
 
     The direction is that of the paper's formula, KL(p_t || p_0): much where the later window is sure of something that
-    the first one held to be impossible. Smaller is more coherent. The paper's formula sums over videos without a
-    1/N, unlike that of CCS; take the mean over the first axis, so that sets of different size can be compared.
+    the first one held to be impossible (708 nats where that was a zero, the logarithm of the smallest number there
+    is). Smaller is more coherent. The paper's formula sums over videos, without the 1/N of its CCS, and leaves the sum
+    over classes out; take the mean over the first axis, so that sets of different size can be compared (ledger: "ICS").
 
     Args:
         chances: probabilities (V, n, k).
@@ -44,7 +45,7 @@ def inception_coherence(chances: Tensor) -> Tensor:
     Raises:
         UserError: as `class_coherence`.
     """
-    _check(chances)
+    check_probabilities(chances)
     later = chances.double()
     first = later[:, :1].clamp_min(torch.finfo(torch.float64).tiny)
     return (torch.xlogy(later, later) - later * first.log()).sum(-1)
@@ -57,9 +58,15 @@ def area_under(curve: Tensor) -> float:
     return float(torch.trapezoid(curve.double()) / (len(curve) - 1))
 
 
-def _check(chances: Tensor) -> None:
-    if chances.ndim != 3 or not torch.isfinite(chances).all() or (chances < 0).any():
-        raise UserError(f"class probabilities are 0 or more, of shape (videos, windows, classes); got {chances.shape}.")
-    off = float((chances.double().sum(-1) - 1).abs().max())
+def check_probabilities(chances: Tensor, *axes: str) -> None:
+    """Refuse what is no table of class probabilities; `axes` name its dimensions, the last one the classes.
+
+    Raises:
+        UserError: for another number of dimensions, negative or unfinite entries, or rows that do not add up to 1.
+    """
+    axes = axes or ("videos", "windows", "classes")
+    if chances.ndim != len(axes) or not torch.isfinite(chances).all() or (chances < 0).any():
+        raise UserError(f"class probabilities are 0 or more, of shape ({', '.join(axes)}); got {tuple(chances.shape)}.")
+    off = float((chances.double().sum(-1) - 1).abs().max()) if chances.numel() else 0.0
     if off > 1e-3:
-        raise UserError(f"class probabilities of a window add up to 1, but here they are off by up to {off:.3g}.")
+        raise UserError(f"class probabilities add up to 1, but here they are off by up to {off:.3g}.")

@@ -1,9 +1,13 @@
 """Feature networks for clips: a random one, which needs no data and favours nobody, and a small trained classifier.
 
-Letters: B clips, C channels, T H W frames, F feature dimensions.
+The large networks of the paper, `i3d` and `c3d`, are used in the same way.
+
+Letters: B clips, C channels, T H W frames, F feature dimensions, V videos, n windows of a video, k classes.
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +16,30 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tatslib.config import Config
+from tatslib.distributed import gather_rows, world_size
 from tatslib.randomness import derive_seed, torch_generator
 from tatslib.videos import Video, to_model
 from tatslib.vqgan.normalisation import BatchNorm3d
 
-CLIPS_AT_ONCE = 64
+
+class FeatureNetwork(Protocol):
+    """What makes features of clips. Its weights say on which device."""
+
+    clips_at_once: int
+
+    def features(self, x: Tensor, /) -> Tensor:
+        """float (B, 3, T, H, W) in [-0.5, 0.5] -> (B, F)."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Its weights."""
+
+
+class Classifier(FeatureNetwork, Protocol):
+    """A feature network with a last layer that gives logits of classes."""
+
+    @property
+    def head(self) -> nn.Linear:
+        """The last layer, features to logits."""
 
 
 class RandomFeatures(nn.Module):
@@ -26,6 +49,7 @@ class RandomFeatures(nn.Module):
     feature is shifted and divided so that the clips given there have mean 0 and standard deviation 1.
     """
 
+    clips_at_once = 64
     mean: Tensor
     scale: Tensor
 
@@ -72,6 +96,8 @@ class ClassifierConfig(Config):
 class ClipClassifier(nn.Module):
     """Four 3D convolutions, an average, a linear layer: which class is a clip of?"""
 
+    clips_at_once = 64
+
     def __init__(self, config: ClassifierConfig, seed: int = 0):
         super().__init__()
         self.config = config
@@ -97,24 +123,53 @@ class ClipClassifier(nn.Module):
 
 
 @torch.inference_mode()
-def clip_features(network: RandomFeatures | ClipClassifier, clips: Video) -> Tensor:
+def clip_features(network: FeatureNetwork, clips: Video) -> Tensor:
     """Features of uint8 clips (B, T, H, W, 3): float32 (B, F)."""
     device = next(network.parameters()).device
-    parts = torch.as_tensor(clips).split(CLIPS_AT_ONCE)
+    parts = torch.as_tensor(clips).split(network.clips_at_once)
     return torch.cat([network.features(to_model(part).to(device)).cpu() for part in parts])
 
 
+def features_of_all(mine: Tensor, clips: int) -> Tensor:
+    """The features of all processes, in the order of the clips; in one process, `mine` itself.
+
+    Args:
+        mine: float (B, F), of clips r, r + W, r + 2 W, ... where r is the rank and W the number of processes.
+        clips: how many there are in all; they need not be a multiple of W.
+
+    Returns:
+        float (clips, F), the same on every process.
+    """
+    rows = -(-clips // world_size())
+    return gather_rows(F.pad(mine, (0, 0, 0, rows - len(mine))))[:clips]
+
+
 @torch.inference_mode()
-def classify(network: ClipClassifier, clips: Video) -> Tensor:
+def classify(network: Classifier, clips: Video) -> Tensor:
     """The likeliest class of each uint8 clip (B, T, H, W, 3): int64 (B,)."""
     return network.head(clip_features(network, clips).to(network.head.weight.device)).argmax(1).cpu()
 
 
 @torch.inference_mode()
-def class_probabilities(network: ClipClassifier, clips: Video) -> Tensor:
+def class_probabilities(network: Classifier, clips: Video) -> Tensor:
     """What the classifier thinks of each uint8 clip (B, T, H, W, 3): probabilities, float64 (B, classes)."""
     logits = network.head(clip_features(network, clips).to(network.head.weight.device))
     return logits.double().softmax(-1).cpu()
+
+
+def window_probabilities(network: Classifier, videos: Video, frames: int) -> Tensor:
+    """The same for windows of long videos side by side, as CCS and ICS take it (paper 3.3).
+
+    Args:
+        network: what classifies a window.
+        videos: uint8 (V, n T, H, W, 3).
+        frames: T, those of a window.
+
+    Returns:
+        float64 (V, n, classes).
+    """
+    clips = rearrange(windows(videos, frames), "v n t h w c -> (v n) t h w c")
+    return rearrange(class_probabilities(network, clips), "(v n) k -> v n k", v=len(videos))
 
 
 def windows(videos: Video, frames: int) -> Video:
