@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from tatslib.datasets.frame_cache import FrameCache
-from tatslib.errors import UserError
+from tatslib.errors import UserError, one_line
 from tatslib.progress import progress
 from tatslib.randomness import numpy_generator
 from tatslib.videos import Video
@@ -159,7 +159,7 @@ class ClipDataset:
         try:
             return self.cache.add(path)
         except UserError as error:
-            self.skipped[path] = str(error)
+            self.skipped[path] = one_line(str(error))
             return None
 
     def _report(self, paths: Sequence[Path], counts: list[int]) -> None:
@@ -171,7 +171,7 @@ class ClipDataset:
         short = [(path, count) for path, count in zip(paths, counts, strict=True) if 0 < count < self.span]
         self.skipped |= {path: f"{path} has {count} frames, a clip spans {self.span}." for path, count in short}
         if short:
-            named = ", ".join(f"{path.name} ({count})" for path, count in short[:5])
+            named = ", ".join(f"{one_line(path.name)} ({count})" for path, count in short[:5])
             more = f" and {len(short) - 5} more" if len(short) > 5 else ""
             logger.warning("Skipped: shorter than the %d frames that a clip spans: %s%s.", self.span, named, more)
 

@@ -72,18 +72,42 @@ class FrameCache:
                     raise UserError(f"{path} changes its picture size on the way.")
                 file.write(resize_and_crop(np.stack(piece), self.resolution, self.antialias).tobytes())
                 count += len(piece)
-            claimed = claimed_frames(path)
-            # Damage that costs no more than the forgiven frames is a last packet that no decoder likes, and is forgiven
-            # too; a file that was cut off lacks more. Where nothing is announced, any damage counts.
-            if count == 0 or claimed - count > FORGIVEN or (damage and not claimed):
-                cut_off = UserError(f"{path} was cut off: only {count} of {claimed} frames can be decoded.")
-                raise damage[0] if damage else cut_off
+            check_count(path, count, damage)
 
     def _key(self, path: Path) -> str:
-        identity = hashlib.sha256(f"{path.absolute()}|{self.resolution}|{self.antialias}".encode())
+        name = f"{path.absolute()}|{self.resolution}|{self.antialias}"
+        identity = hashlib.sha256(name.encode(errors="surrogateescape"))
         for file in _files(path):
             identity.update(file.encode(errors="surrogateescape"))
         return identity.hexdigest()[:24]
+
+
+def count_frames(path: Path) -> int:
+    """How many frames a video has, by decoding all of it; nothing is kept.
+
+    Raises:
+        UserError: as `FrameCache.add`.
+    """
+    damage: list[DamagedVideo] = []
+    count, shape = 0, None
+    for frame in _until_damage(path, damage):
+        if shape is not None and frame.shape != shape:
+            raise UserError(f"{path} changes its picture size on the way.")
+        count, shape = count + 1, frame.shape
+    check_count(path, count, damage)
+    return count
+
+
+def check_count(path: Path, count: int, damage: list[DamagedVideo]) -> None:
+    """Refuse a video of which too little could be decoded.
+
+    Damage that costs no more than the forgiven frames is a last packet that no decoder likes, and is forgiven too; a
+    file that was cut off lacks more. Where nothing is announced, any damage counts.
+    """
+    claimed = claimed_frames(path)
+    if count == 0 or claimed - count > FORGIVEN or (damage and not claimed):
+        cut_off = UserError(f"{path} was cut off: only {count} of {claimed} frames can be decoded.")
+        raise damage[0] if damage else cut_off
 
 
 def _until_damage(path: Path, damage: list[DamagedVideo]) -> Iterator[Video]:

@@ -24,7 +24,15 @@ def sky_timelapse(root: str | Path, split: Literal["train", "test"] = "train", *
     Raises:
         UserError: if the folder is missing or holds no frames.
     """
-    root = Path(root)
+    return ClipDataset(sky_videos(Path(root), split), **options)
+
+
+def sky_videos(root: Path, split: str) -> list[Path]:
+    """All folders of frames of a split, sorted.
+
+    Raises:
+        UserError: if there are none.
+    """
     if split not in ("train", "test"):
         raise UserError(f'Sky Time-lapse has splits "train" and "test", got {split!r}.')
     name = f"sky_{split}"
@@ -36,4 +44,4 @@ def sky_timelapse(root: str | Path, split: Literal["train", "test"] = "train", *
     )
     if not videos:
         raise UserError(f"{folder} holds no folder with frames ({', '.join(IMAGE_SUFFIXES)}); {contents(folder)}.")
-    return ClipDataset(videos, **options)
+    return videos

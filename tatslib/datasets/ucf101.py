@@ -25,7 +25,19 @@ def ucf101(
     Raises:
         UserError: if folders, lists or all videos are missing, or the lists name an unknown class.
     """
-    root = Path(root)
+    videos, labels, classes = ucf101_videos(Path(root), split, fold)
+    if not any(video.exists() for video in videos):
+        folder = videos[0].parent.parent
+        raise UserError(f"No video of the {split} split is there: looked for {videos[0]}; {contents(folder)}.")
+    return ClipDataset(videos, labels, classes, **options)
+
+
+def ucf101_videos(root: Path, split: str, fold: int = 1) -> tuple[list[Path], list[int], list[str]]:
+    """All videos that the official lists name for a split, whether they are there or not, their labels and all classes.
+
+    Raises:
+        UserError: if folders or lists are missing, or the lists name an unknown class.
+    """
     if split not in ("train", "test") or fold not in (1, 2, 3):
         raise UserError(f'UCF-101 has splits "train" and "test" and folds 1, 2 and 3, got {split!r} and {fold!r}.')
     lists = find_folder(
@@ -39,10 +51,9 @@ def ucf101(
     for name in names:
         if name.partition("/")[0] not in numbers:
             raise UserError(f"{source} lists {name}, but {lists / 'classInd.txt'} knows no such class.")
-    if not any((videos / name).exists() for name in names):
-        raise UserError(f"No video of {source} is there: looked for {videos / names[0]}; {contents(videos)}.")
-    labels = [numbers[name.partition("/")[0]] for name in names]
-    return ClipDataset([videos / name for name in names], labels, classes, **options)
+        if ".." in Path(name).parts:
+            raise UserError(f"{source} lists {name}, which lies outside {videos}.")
+    return [videos / name for name in names], [numbers[name.partition("/")[0]] for name in names], classes
 
 
 def _classes(path: Path) -> list[str]:
@@ -57,7 +68,7 @@ def _lines(path: Path) -> list[str]:
     """The lines that are not empty; the official lists have Windows line ends."""
     if not path.is_file():
         raise UserError(f"{path} is missing; {contents(path.parent)}.")
-    lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    lines = [line.strip() for line in path.read_text("utf-8", errors="replace").splitlines() if line.strip()]
     if not lines:
         raise UserError(f"{path} is empty.")
     return lines

@@ -4,8 +4,19 @@ from collections.abc import Mapping
 from html import escape
 
 from tatslib.errors import UserError
+from tatslib.sound import RATE, Sound, encode_mp4_with_sound
 from tatslib.videos import Video, encode_mp4
-from tatslib.viz.markup import data_uri, enlarge, figure_markup, grid_style, label_tag, png_uri, show_markup, zoom_for
+from tatslib.viz.markup import (
+    asset,
+    data_uri,
+    enlarge,
+    figure_markup,
+    grid_style,
+    label_tag,
+    png_uri,
+    show_markup,
+    zoom_for,
+)
 
 CRF = 30  # quality of the encoder: beside the frames themselves, the eye finds no difference at this size
 SHOWN_SIDE = 176  # CSS pixels; videos that are smaller than this are shown enlarged
@@ -22,6 +33,7 @@ def show_videos(
     columns: int | None = None,
     poster: int = 0,
     width: int | None = None,
+    sounds: Mapping[str, Sound] | None = None,
 ) -> None:
     """Show videos that start, stop and jump together.
 
@@ -39,22 +51,42 @@ def show_videos(
         columns: how many in a row at the most.
         poster: the frame that is shown before a video plays.
         width: width on the page in CSS pixels; None shows small videos at 176 and others in their own size.
+        sounds: label to float32 (N,), `sound.RATE` samples a second, for those videos that have a sound. All videos
+            start silent; a button below lets one of them be heard.
+
+    Raises:
+        UserError: if there is no video, a sound without its video, or one of another length.
     """
     if not videos:
         raise UserError(f"figure {number} has no video to show.")
+    sounds = sounds or {}
+    for label, sound in sounds.items():
+        if label not in videos:
+            raise UserError(f"figure {number} has a sound for {label!r}, but no such video.")
+        if abs(len(sound) / RATE - len(videos[label]) / fps) > 1 / fps:
+            raise UserError(
+                f"figure {number}: the sound of {label!r} takes {len(sound) / RATE:.2f} seconds and its video, "
+                f"at {fps:g} frames a second, {len(videos[label]) / fps:.2f}."
+            )
     items, widths = [], []
     for label, video in videos.items():
         length, height, wide, _ = video.shape
         times = zoom_for(height, wide, zoom)
-        content = data_uri(encode_mp4(enlarge(video, times), fps, CRF), "video/mp4")
+        large = enlarge(video, times)
+        heard = label in sounds
+        mp4 = encode_mp4_with_sound(large, sounds[label], fps, CRF) if heard else encode_mp4(large, fps, CRF)
+        content = data_uri(mp4, "video/mp4")
         still = png_uri(video[min(poster, length - 1)])
         widths.append(width or max(SHOWN_SIDE, wide * times))
         words = f"{label}: {alt}" if label else alt
-        items.append(f"<div>{video_tag(content, still, words, video.shape)}{label_tag(label)}</div>")
+        button = sound_button(label) if heard else ""
+        items.append(f"<div>{video_tag(content, still, words, video.shape)}{label_tag(label)}{button}</div>")
     longest = max(len(video) for video in videos.values())
     grid = f'<div class="tats-grid" style="{grid_style(len(items), columns, max(widths))}">{"".join(items)}</div>'
     body = grid + control_bar(longest)
-    show_markup(figure_markup(body, "videos", number, alt, caption, f'data-fps="{fps:g}"', "player.js"), alt)
+    kind = "videos tats-heard" if sounds else "videos"
+    markup = figure_markup(body, kind, number, alt, caption, f'data-fps="{fps:g}"', "player.js")
+    show_markup(markup + (f"<script>{asset('sound.js')}</script>" if sounds else ""), alt)
 
 
 def video_tag(source: str, poster: str, alt: str, shape: tuple[int, ...]) -> str:
@@ -64,6 +96,14 @@ def video_tag(source: str, poster: str, alt: str, shape: tuple[int, ...]) -> str
         f'<video muted loop playsinline controls preload="auto" data-frames="{frames}" poster="{poster}" '
         f'style="aspect-ratio:{width}/{height}" aria-label="{escape(alt)}">'
         f'<source src="{source}" type="video/mp4"></video>'
+    )
+
+
+def sound_button(label: str) -> str:
+    """Switches the sound of the video above it on; hidden until the script that does so is there."""
+    words = f"Sound of {label}" if label else "Sound"
+    return (
+        f'<button type="button" class="tats-sound" aria-pressed="false" aria-label="{escape(words)}" hidden></button>'
     )
 
 

@@ -1,0 +1,82 @@
+"""Commands that measure: `tats bench`."""
+
+from pathlib import Path
+
+from tatslib.commands.opening import READERS, DataSet, load_vqgan, open_clips
+from tatslib.commands.tree import bench
+from tatslib.datasets.benchmark import bench_data
+from tatslib.datasets.sharded_clips import ShardedClips
+from tatslib.training.benchmark import bench_vqgan
+from tatslib.training.presets import Scale
+from tatslib.training.sampling_benchmark import bench_sample
+from tatslib.training.token_benchmark import bench_tokens
+
+
+@bench.command(name="data")
+def bench_data_command(data: Path, dataset: DataSet = "ucf101", resolution: int = 128, seconds: float = 5.0) -> None:
+    """Measure clips a second, from the frame cache and from the files, beside the bare decoder.
+
+    Args:
+        data: the data set's folder.
+        dataset: whose layout the folder has.
+        resolution: height and width of the clips.
+        seconds: how long to measure each.
+    """
+    bench_data(READERS[dataset](data, resolution=resolution), seconds)
+
+
+@bench.command(name="vqgan")
+def bench_vqgan_command(scale: Scale = "toy", seconds: float = 10.0, compare: bool = False) -> None:
+    """Measure the first stage: encode, decode (whole and in windows), a training step with adversaries.
+
+    Args:
+        scale: row of the table of presets.
+        seconds: how long to measure each.
+        compare: against the released way of computing, in turns.
+    """
+    bench_vqgan(scale, seconds, compare)
+
+
+@bench.command(name="sample")
+def bench_sample_command(
+    scale: Scale = "toy",
+    seconds: float = 5.0,
+    compare: bool = False,
+    batch: tuple[int, ...] = (1, 32),
+    layers: int | None = None,
+) -> None:
+    """Measure the second stage: base and hierarchical sampling, bandwidth, small weights; with random weights.
+
+    Args:
+        scale: row of the table of presets.
+        seconds: how long to measure each kind of work.
+        compare: against the released way of sampling, in turns; from a checkout.
+        batch: videos side by side.
+        layers: other than the preset's, to try its width on a small machine.
+    """
+    bench_sample(scale, seconds, compare, batch, layers)
+
+
+@bench.command(name="tokens")
+def bench_tokens_command(
+    tokens: str,
+    data: Path,
+    vqgan: Path,
+    dataset: DataSet = "ucf101",
+    scale: Scale = "toy",
+    seconds: float = 3.0,
+) -> None:
+    """Measure the training of a transformer from token shards, beside encoding each batch anew.
+
+    Args:
+        tokens: a folder that `tats tokenize` wrote, or the URL where it lies.
+        data: the data set's folder.
+        vqgan: folder of the VQGAN that made the tokens.
+        dataset: whose layout the folder has.
+        scale: of the transformer, row of the table of presets.
+        seconds: how long to measure each of five.
+    """
+    shards, model = ShardedClips.read(tokens), load_vqgan(vqgan)
+    frames = shards.index.latent_shape[0] * model.config.downsample[0]
+    clips = open_clips(dataset, data, "train", model.config, model.config.margins, frames)
+    bench_tokens(shards, model, clips, scale, seconds)

@@ -1,0 +1,62 @@
+"""`tats sample`."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from tyro.conf import UseAppendAction
+
+from tatslib.commands.opening import load_vqgan
+from tatslib.commands.tree import app
+from tatslib.progress import progress
+from tatslib.sampling.filters import Filters
+from tatslib.sampling.hierarchical import stream
+from tatslib.training.trained_hierarchy import load_hierarchy
+from tatslib.videos import check_suffix, to_uint8, write_video
+from tatslib.vqgan.windows import decode_stream
+
+
+@app.command(name="sample")
+def sample_command(
+    vqgan: Path,
+    transformer: Path,
+    out: Path,
+    filler: Annotated[tuple[Path, ...], UseAppendAction] = (),
+    frames: int = 256,
+    label: int = 0,
+    context_frames: int | None = None,
+    top_k: int | None = None,
+    top_p: float | None = 0.8,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> None:
+    """Sample one video of any length and write it to a file, while its later frames are still being made.
+
+    With a transformer alone, by a sliding window. With a transformer of sparse latent frames and those that fill in
+    between them, level by level: a hierarchy.
+
+    Args:
+        vqgan: folder of a trained VQGAN.
+        transformer: folder of a transformer trained on its tokens.
+        filler: folder of a transformer that fills in between the latent frames of the level above; the sparsest level
+            first, each with a --filler of its own.
+        out: the video: .mp4, .avi, or no suffix for a folder of frames.
+        frames: length of the video; rounded up to whole latent frames.
+        label: class number from 0 on, for a model that knows classes.
+        context_frames: latent frames to look back upon; absent, all that fit.
+        top_k: draw among the k likeliest tokens.
+        top_p: draw among the likeliest tokens that hold this much probability together.
+        temperature: below 1 keeps closer to the likeliest tokens, above 1 strays further.
+        seed: which video.
+    """
+    check_suffix(out)
+    model = load_vqgan(vqgan)
+    hierarchy = load_hierarchy(model, vqgan, transformer, filler)
+    filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p)
+    latent_frames = -(-frames // model.config.downsample[0]) + sum(model.config.latent_margins)
+    tokens = stream(hierarchy, torch.tensor([[label]]), latent_frames, filters, context_frames, seed)
+    watched = progress(tokens, label="sampling", total=latent_frames, unit="latent frame")
+    video = (frame for part in decode_stream(model, watched, latent_frames) for frame in to_uint8(part[0]))
+    write_video(out, islice(video, frames))
+    print(f"wrote {frames} frames to {out}")

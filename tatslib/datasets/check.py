@@ -1,0 +1,260 @@
+"""What a folder of videos holds: `tats data check`.
+
+The folder's layout tells which data set it is. Every video that a split should have is looked at, in the end as the
+readers look at it: is it there, can it be decoded to its end, has it the frames that it announces, does what belongs
+to it (a spectrogram, a text) fit. What is wrong is said in one line each.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tatslib.datasets.audioset_drum import drum_pairs
+from tatslib.datasets.frame_cache import FORGIVEN, count_frames
+from tatslib.datasets.game_log import read_game_log
+from tatslib.datasets.layout import contents
+from tatslib.datasets.mugen import Entry, check_story, mugen_entries
+from tatslib.datasets.sky_timelapse import sky_videos
+from tatslib.datasets.taichi import STRIDE, taichi_videos
+from tatslib.datasets.ucf101 import ucf101_videos
+from tatslib.errors import UserError, did_you_mean, one_line
+from tatslib.foreign_arrays import read_array
+from tatslib.progress import progress
+from tatslib.videos import claimed_frames, iter_frames
+
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A video that a split should have."""
+
+    path: Path
+    label: str = ""  # its class, "" where there are none
+    beside: Path | None = None  # a file that belongs to it
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found where a video should be."""
+
+    path: Path
+    label: str
+    frames: int  # 0 where there is a problem
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a data set lies on disk.
+
+    `signs` are patterns of which one must be found in its folder, `listing` names the videos of a split (and raises a
+    `UserError` if the split is not there), `measure` returns the frames of one video (and raises one if it is no good);
+    its second argument asks to believe what a file announces. `note` says what the official data set has.
+    """
+
+    name: str
+    signs: tuple[str, ...]
+    listing: Callable[[Path, str], list[Listed]]
+    measure: Callable[[Listed, bool], int]
+    note: str
+    stride: int = 1
+
+
+# --------------------------------------------------------------------------------------------------------- the layouts
+def measure_video(video: Listed, quick: bool = False) -> int:
+    """Frames of a video: decoded and counted, or announced and only the first of them decoded."""
+    if not quick:
+        return count_frames(video.path)
+    next(iter_frames(video.path), None)
+    if not (announced := claimed_frames(video.path)):
+        raise UserError(f"{video.path} announces no frames: they have to be counted.")
+    return announced
+
+
+def _measure_drums(video: Listed, quick: bool = False) -> int:
+    frames = measure_video(video, quick)
+    assert video.beside is not None
+    heard = read_array(video.beside).shape
+    if len(heard) != 3 or abs(heard[0] - frames) > FORGIVEN:
+        raise UserError(f"{video.beside} holds an array {heard}, and {video.path.name} has {frames} frames.")
+    return frames
+
+
+@dataclass(frozen=True)
+class ListedGame(Listed):
+    """A video of a game and what its list says about it."""
+
+    entry: Entry = field(kw_only=True)
+
+
+def _measure_game(video: Listed, quick: bool = False) -> int:
+    assert isinstance(video, ListedGame)
+    if video.entry.problem:
+        raise UserError(video.entry.problem)
+    frames = measure_video(video, quick)
+    check_story(video.entry, read_game_log(video.entry.log), frames)
+    return frames
+
+
+def _list_ucf101(root: Path, split: str) -> list[Listed]:
+    videos, labels, classes = ucf101_videos(root, split)
+    return [Listed(video, classes[label]) for video, label in zip(videos, labels, strict=True)]
+
+
+LAYOUTS = {  # in the order in which they are looked for
+    "ucf101": Layout(
+        "UCF-101", ("ucfTrainTestlist", "../ucfTrainTestlist"), _list_ucf101, measure_video,
+        "13,320 videos of 101 classes, 9,537 of them in the train split of fold 1",
+    ),
+    "sky": Layout(
+        "Sky Time-lapse", ("sky_train", "sky_test", "sky_timelapse"),
+        lambda root, split: [Listed(path) for path in sky_videos(root, split)], measure_video,
+        "2,647 videos",
+    ),
+    "drums": Layout(
+        "AudioSet-Drum", ("stft/*", "video/*", "train/stft_pickle", "train/mp4", "test/mp4", "AudioSet_Dataset"),
+        lambda root, split: [Listed(video, beside=sound) for video, sound in drum_pairs(root, split)], _measure_drums,
+        "6,000 and 1,000 videos of 90 frames",
+    ),
+    "mugen": Layout(
+        "MUGEN", ("coinrun_dataset_jsons", "release/*.json", "train.json", "test.json", "train/*.json", "test/*.json"),
+        lambda root, split: [ListedGame(entry.video, entry=entry) for entry in mugen_entries(root, split)],
+        _measure_game, "104,796 and 11,802 videos of 96 to 602 frames",
+    ),
+    "taichi": Layout(
+        "Taichi-HD", ("train", "test", "taichi", "taichi-png"),
+        lambda root, split: [Listed(path) for path in taichi_videos(root, split)], measure_video,
+        "2,668 videos", STRIDE,
+    ),
+}  # fmt: skip
+
+
+def detect(root: Path) -> str:
+    """Which data set lies in a folder, by its layout.
+
+    Raises:
+        UserError: if it is none that is known.
+    """
+    for name, layout in LAYOUTS.items():
+        if root.is_dir() and any(any(root.glob(sign)) for sign in layout.signs):
+            return name
+    looked = "; ".join(f"{name}: {' or '.join(layout.signs)}" for name, layout in LAYOUTS.items())
+    raise UserError(f"No data set's layout is found there ({looked}); {contents(root)}.")
+
+
+# ----------------------------------------------------------------------------------------------------------- the check
+@dataclass(frozen=True)
+class Report:
+    """What was found in each split, and the sentence about a split that is not there at all."""
+
+    root: Path
+    dataset: str
+    videos: dict[str, list[Found]]
+    absent: dict[str, str]
+    quick: bool
+
+    @property
+    def layout(self) -> Layout:
+        """Of the data set."""
+        return LAYOUTS[self.dataset]
+
+    @property
+    def problems(self) -> list[str]:
+        """One line each: absent splits, then videos."""
+        bad = [video.problem for split in self.videos.values() for video in split if video.problem]
+        return [*self.absent.values(), *bad]
+
+    def frames(self, split: str) -> list[int]:
+        """Lengths of the good videos of a split."""
+        return [video.frames for video in self.videos[split] if not video.problem]
+
+    def class_means(self) -> dict[str, float]:
+        """Mean number of frames of each class over all splits, as Fig. 16; empty where there are no classes."""
+        lengths: dict[str, list[int]] = {}
+        for video in (video for split in self.videos.values() for video in split):
+            if video.label and not video.problem:
+                lengths.setdefault(video.label, []).append(video.frames)
+        return {label: float(np.mean(lengths[label])) for label in sorted(lengths)}
+
+    def describe(self, length: int = 16, stride: int | None = None) -> str:
+        """The report in words: what is there, what is missing, how many clips of a length each split gives."""
+        stride = self.layout.stride if stride is None else stride
+        span = (length - 1) * stride + 1
+        lines = [f"{one_line(str(self.root))} has the layout of {self.layout.name} (official: {self.layout.note})"]
+        for split, videos in self.videos.items():
+            frames = self.frames(split)
+            lines.append(f"{split}: {len(videos):,} videos, {len(frames):,} good, {len(videos) - len(frames):,} not")
+            if frames:
+                usable, clips = clips_of(frames, length, stride)
+                lines.append(
+                    f"  frames {'announced' if self.quick else 'counted'}: {min(frames):,} to {max(frames):,}, "
+                    f"median {np.median(frames):,.0f}, {sum(frames):,} in all"
+                )
+                lines.append(
+                    f"  clips of {length} frames at stride {stride} span {span}: {usable:,} videos are long enough "
+                    f"({usable / len(frames):.0%}), {clips:,} different clips"
+                )
+        return "\n".join([*lines, *(f"! {problem}" for problem in self.problems)])
+
+
+def clips_of(frames: Sequence[int], length: int, stride: int) -> tuple[int, int]:
+    """How many videos are long enough for a clip, and how many different clips they hold."""
+    span = (length - 1) * stride + 1
+    windows = [count - span + 1 for count in frames if count >= span]
+    return len(windows), sum(windows)
+
+
+def share_at_least(frames: Sequence[int], lengths: Sequence[int]) -> list[float]:
+    """The share of videos that have at least so many frames, for each of `lengths`: Fig. 15."""
+    ordered = np.sort(frames)
+    return [float(len(ordered) - np.searchsorted(ordered, length)) / len(ordered) for length in lengths]
+
+
+def check(root: str | Path, dataset: str | None = None, *, quick: bool = False, workers: int = 1) -> Report:
+    """Look at every video of every split of a data set.
+
+    Args:
+        root: its folder.
+        dataset: one of LAYOUTS; None goes by the layout.
+        quick: believe how many frames a file announces and decode the first one only.
+        workers: threads that decode.
+
+    Raises:
+        UserError: if the folder has no known layout, or no split is there.
+    """
+    root = Path(root)
+    dataset = detect(root) if dataset is None else dataset
+    if dataset not in LAYOUTS:
+        near = did_you_mean(dataset, list(LAYOUTS))
+        raise UserError(f"There is no data set {dataset!r}{near}. Known: {', '.join(LAYOUTS)}.")
+    layout = LAYOUTS[dataset]
+    listed: dict[str, list[Listed]] = {}
+    absent: dict[str, str] = {}
+    for split in SPLITS:
+        try:
+            listed[split] = layout.listing(root, split)
+        except UserError as error:
+            absent[split] = one_line(str(error))
+    if not listed:
+        raise UserError(next(iter(absent.values())))
+
+    def look(video: Listed) -> Found:
+        try:
+            return Found(video.path, video.label, layout.measure(video, quick))
+        except (UserError, OSError) as error:
+            return Found(video.path, video.label, 0, one_line(str(error)))
+
+    every = [video for videos in listed.values() for video in videos]
+    pool = ThreadPoolExecutor(workers)
+    try:
+        found = list(progress(pool.map(look, every), f"checking {layout.name}", total=len(every), unit="video"))
+    finally:  # Ctrl-C must not wait for thousands of videos still in the queue
+        pool.shutdown(cancel_futures=True)
+    parts = iter(found)
+    return Report(
+        root, dataset, {split: [next(parts) for _ in videos] for split, videos in listed.items()}, absent, quick
+    )

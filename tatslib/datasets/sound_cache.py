@@ -1,0 +1,77 @@
+"""Spectrograms on disk as the model takes them, so that a clip costs a read of its own frames and no pickle.
+
+One file a video: one picture of 64 x 16 numbers for each of its frames. It is written once, from the pickle that came
+with the video or from its sound track, and only gets its name when it is whole.
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from tatslib.errors import UserError
+from tatslib.files import replacing
+from tatslib.foreign_arrays import read_array
+from tatslib.home import home
+from tatslib.sound import BANDS, MOMENTS, Spectrogram, as_released, read_sound, spectrogram
+
+MOST_FRAMES = 10_000  # of a spectrogram: what claims more is damaged
+
+
+class SoundCache:
+    """The spectrograms of any videos, float32 (T, 64, 16) in [-1, 1].
+
+    Args:
+        folder: where the files lie; default `<home>/sounds`. A frame takes 4 kB.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else home() / "sounds"
+
+    def from_pickle(self, path: Path) -> Path:
+        """Read the spectrogram that somebody pickled unless that was done before, and return our file of it.
+
+        Raises:
+            UserError: if it cannot be read safely, or is no array with a picture of numbers for each frame.
+        """
+        stored = self._stored(path, "pickle")
+        if not stored.exists():
+            array = read_array(path)
+            if array.ndim != 3 or 0 in array.shape or len(array) > MOST_FRAMES or max(array.shape[1:]) > 4096:
+                raise UserError(f"{path} holds an array {array.shape}, not one picture of frequencies for each frame.")
+            if not np.isfinite(array).all():
+                raise UserError(f"{path} holds infinite numbers or none at all (nan).")
+            self._write(stored, as_released(array))
+        return stored
+
+    def from_track(self, path: Path, frames: int, fps: float) -> Path:
+        """Make the spectrogram of a video's own sound track unless that was done before, and return our file of it.
+
+        Raises:
+            UserError: if the video has no sound track, or a damaged one.
+        """
+        if not 0 < frames <= MOST_FRAMES:
+            raise UserError(f"{path} announces {frames} frames: a sound is cut into 1 to {MOST_FRAMES:,} of them.")
+        stored = self._stored(path, f"track of {frames} frames at {fps}")
+        if not stored.exists():
+            self._write(stored, as_released(spectrogram(read_sound(path, frames / fps), frames, fps)))
+        return stored
+
+    def read(self, stored: Path) -> Spectrogram:
+        """The whole spectrogram (T, 64, 16) as a memory-mapped array: what is not looked at is not read."""
+        return np.memmap(stored, np.float32, "r", shape=(self.count(stored), BANDS, MOMENTS))
+
+    def count(self, stored: Path) -> int:
+        """How many frames a stored spectrogram has."""
+        return stored.stat().st_size // (4 * BANDS * MOMENTS)
+
+    def _stored(self, path: Path, kind: str) -> Path:
+        if not path.is_file():
+            raise UserError(f"{path} does not exist.")
+        status = path.stat()
+        identity = f"{path.absolute()}|{kind}|{status.st_size}|{status.st_mtime_ns}".encode(errors="surrogateescape")
+        return self.folder / f"{hashlib.sha256(identity).hexdigest()[:24]}.sound"
+
+    def _write(self, stored: Path, pictures: Spectrogram) -> None:
+        with replacing(stored) as temporary:
+            temporary.write_bytes(pictures.astype("<f4").tobytes())
