@@ -16,7 +16,20 @@ from multiprocessing import get_context
 
 import torch
 
-from tatslib.studies import codebook, drift, hierarchy, image_border, leak, padding, positions, results, stability
+from tatslib.studies import (
+    codebook,
+    draws,
+    drift,
+    hierarchy,
+    image_border,
+    leak,
+    likelihood,
+    padding,
+    positions,
+    results,
+    sampling_options,
+    stability,
+)
 from tatslib.studies.results import Study
 from tatslib.training.device import available_cores
 from tatslib.training.presets import current_scale
@@ -28,7 +41,8 @@ TIMED = ("padding-costs", "hierarchy-speed")  # when nothing else runs
 
 def studies() -> Iterator[Study]:
     """All of them, those first that build what the others use."""
-    for module in (positions, drift, padding, image_border, codebook, stability, leak, hierarchy):
+    first = (positions, drift, likelihood, draws)
+    for module in (*first, padding, image_border, codebook, stability, leak, hierarchy, sampling_options):
         yield from module.studies()
 
 

@@ -85,12 +85,12 @@ def entropy(chances: Tensor) -> Tensor:
     return -torch.xlogy(chances, chances).sum(-1)
 
 
-def train_in(world: World, mask: MaskKind, seed: int) -> tuple[GPT, Log]:
-    """An interpolation transformer of a world, and its training log."""
+def train_in(world: World, mask: MaskKind, seed: int, training: InterpolationTraining | None = None) -> tuple[GPT, Log]:
+    """An interpolation transformer of a world, trained as the studies do or otherwise, and its training log."""
     data = world.clips(TRAIN_CLIPS, seed, "train")
     config = interpolation_config(data.index, LAYERS, HEADS, WIDTH, mask)
     with tempfile.TemporaryDirectory() as folder:
-        gpt = train_transformer(config, TRAINING.replace(seed=seed), data, Path(folder), label=mask)
+        gpt = train_transformer(config, (training or TRAINING).replace(seed=seed), data, Path(folder), label=mask)
         return gpt, read_log(Path(folder))
 
 
