@@ -16,6 +16,7 @@ from tatslib.training.device import available_cores
 MOST_AT_ONCE = 4
 # What the chapters load, longest chains first; what these need is built with them.
 TARGETS = (
+    *("actions/gpt-filler", "actions/gpt-sparse"),
     *("actions/gpt-replicate", "actions/gpt-zeros", "sky/image-gpt-zeros", "sky/image-gpt-replicate"),
     *("actions/study-zeros", "actions/study-reflect", "actions/study-circular", "actions/study-replicate"),
     *("actions/study-released-zeros", "actions/classifier", "actions/vqgan-gan"),

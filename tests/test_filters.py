@@ -104,3 +104,22 @@ def test_noise_is_positive_finite_and_exponential() -> None:
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Filters(**wrong)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=st.lists(LOGITS, min_size=1, max_size=4), top_p=st.integers(1, 996), seed=st.integers(0, 10**6))
+def test_drawing_before_sorting_draws_the_same(rows: list[list[float]], top_p: int, seed: int) -> None:
+    size = min(map(len, rows))
+    logits = torch.tensor([row[:size] for row in rows], dtype=torch.float64)
+    filters = Filters(top_p=top_p / 997 + 1e-7 * math.pi, temperature=0.7)
+    noise = exponential_noise((len(rows), size), torch_generator(seed, "test"))
+    plain = (filters(logits).softmax(-1) / noise).argmax(-1)
+    assert torch.equal(filters.draw(logits, noise), plain)
+
+
+def test_the_penalty_is_subtracted_once_for_each_time_that_a_code_stood_there() -> None:
+    logits = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+    seen = torch.tensor([[3, 1, 3]])
+    assert Filters(repetition_penalty=0.5).discourage(logits, seen).tolist() == [[1.0, 1.5, 3.0, 3.0]]
+    assert Filters().discourage(logits, seen) is logits
+    assert Filters(repetition_penalty=0.5).discourage(logits, seen[:, :0]) is logits
