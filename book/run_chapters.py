@@ -53,7 +53,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
 }
-PACKAGE_FILES = (".py", ".js", ".css", ".json")
+PACKAGE_FILES = (".py", ".js", ".css", ".json", ".c", ".gz", ".LICENSE")
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 
