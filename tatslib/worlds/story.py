@@ -4,8 +4,8 @@ MUGEN calls its own generator of such sentences auto-text: it reads the log of a
 climbs, and says what was collected, killed or jumped over in each (released code; the paper trains on such texts, B.1).
 The idea is MUGEN's and the order of the clauses; the wording, and the rule for what is said of a span, are ours:
 
-- what takes a moment (a coin is collected, a monster is killed) is said if its frame lies in the span, and that Mugen
-  is killed if the span shows any frame of it;
+- what takes a moment (a coin is collected, a monster is killed) is said if its frame lies in the span and so does the
+  frame before, without which nothing is seen to change; and that Mugen is killed, if the span shows any frame of it;
 - what lasts (walking, standing, jumping, climbing) is said if the span shows `MIN_FRAMES` of it; if it shows so much of
   nothing, then what it shows most of;
 - a jump is said to go over something if the frame in which that is done lies in the span.
@@ -76,7 +76,7 @@ def facts(events: Sequence[Event], span: range) -> list[Statement]:
         if event.kind in LASTING and 0 < enough <= frames:
             what = event.what if event.moment in span else ""
             said.append((max(event.start, span.start), Statement(event.kind, what, event.direction)))
-        elif event.kind not in LASTING and frames:
+        elif event.kind not in LASTING and frames and (event.kind == "killed" or event.start > span.start):
             said.append((max(event.start, span.start), Statement(event.kind, event.what)))
     if enough < MIN_FRAMES:  # a span too short for a rule: only what it shows most of
         said = _first_of_those_that_last(said)
