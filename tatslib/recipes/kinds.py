@@ -3,13 +3,17 @@
 import json
 import shutil
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from tatslib.config import Config
+from tatslib.datasets.audioset_drum import audioset_drum
 from tatslib.datasets.clips import ClipDataset
+from tatslib.datasets.mugen import mugen
 from tatslib.datasets.sky_timelapse import sky_timelapse
+from tatslib.datasets.taichi import taichi as taichi_hd
 from tatslib.datasets.tokens import TokenClips
 from tatslib.datasets.ucf101 import ucf101
 from tatslib.metrics.features import ClassifierConfig, ClipClassifier
@@ -27,10 +31,18 @@ from tatslib.training.train_transformer import (
 from tatslib.training.train_vqgan import VQGANTraining, evaluate_vqgan, train_vqgan
 from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
-from tatslib.worlds import actions, sky
+from tatslib.worlds import actions, drums, platform_files, sky, taichi
 
 Log = list[dict[str, float]]
 Split = Literal["train", "test"]
+World = Literal["actions", "sky", "taichi", "drums", "platform"]
+READERS: dict[World, Callable[..., ClipDataset]] = {  # of the data set that each world stands for
+    "actions": ucf101,
+    "sky": sky_timelapse,
+    "taichi": taichi_hd,
+    "drums": audioset_drum,
+    "platform": mugen,
+}
 
 
 @dataclass(frozen=True)
@@ -38,13 +50,12 @@ class Videos:
     """A world written as real video files, in the layout of the data set that it stands for."""
 
     folder: Path
-    world: Literal["actions", "sky"]
+    world: World
     seed: int
 
     def dataset(self, split: Split = "train", **options: Any) -> ClipDataset:
         """Clips of a split; `options` are those of the data set's reader: length, stride, resolution, position, ..."""
-        reader = ucf101 if self.world == "actions" else sky_timelapse
-        return reader(self.folder, split=split, seed=self.seed, **options)
+        return READERS[self.world](self.folder, split=split, seed=self.seed, **options)
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,7 @@ class Recipe(Config, ABC):
 class VideosRecipe(Recipe):
     """Write a world as encoded files."""
 
-    world: Literal["actions", "sky"]
+    world: World
     drawing: int  # version of the world's formulas: other formulas are other videos
     settings: WorldSettings = WorldSettings()
 
@@ -117,17 +128,14 @@ class VideosRecipe(Recipe):
         """Render and encode; all over again if it was cut off, which takes seconds."""
         shutil.rmtree(folder, ignore_errors=True)
         options = self.settings
+        place = {"size": options.size, "seed": self.seed}
         if self.world == "actions":
-            actions.write(
-                folder,
-                groups=options.groups,
-                size=options.size,
-                seed=self.seed,
-                jitter=options.jitter,
-                texture=options.texture,
-            )
+            trembling = {"jitter": options.jitter, "texture": options.texture}
+            actions.write(folder, groups=options.groups, **place, **trembling)  # type: ignore[arg-type]
+        elif self.world == "sky":
+            sky.write(folder, train=options.skies, test=max(8, options.skies // 6), **place)
         else:
-            sky.write(folder, train=options.skies, test=max(8, options.skies // 6), size=options.size, seed=self.seed)
+            {"taichi": taichi, "drums": drums, "platform": platform_files}[self.world].write(folder, **place)
         return {"files": sum(path.is_file() for path in folder.rglob("*.*"))}
 
     def load(self, folder: Path, scores: dict[str, float]) -> Videos:

@@ -14,7 +14,7 @@ from tatslib.recipes.kinds import ClassifierRecipe, Recipe, TokensRecipe, Transf
 from tatslib.recipes.padding_study import variants
 from tatslib.training.presets import PRESETS, Scale
 from tatslib.vqgan.padding import SpatialMode
-from tatslib.worlds import actions, sky
+from tatslib.worlds import actions, drums, platform, sky, taichi
 
 TRAINING_VERSION = 1  # raise it with any change to the code that makes other models from the same settings
 
@@ -25,6 +25,9 @@ def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
     recipes: dict[str, Recipe] = {
         "actions/videos": VideosRecipe(world="actions", drawing=actions.VERSION, settings=preset.worlds),
         "sky/videos": VideosRecipe(world="sky", drawing=sky.VERSION, settings=preset.worlds),
+        "taichi/videos": VideosRecipe(world="taichi", drawing=taichi.VERSION, settings=preset.worlds),
+        "drums/videos": VideosRecipe(world="drums", drawing=drums.VERSION, settings=preset.worlds),
+        "platform/videos": VideosRecipe(world="platform", drawing=platform.VERSION, settings=preset.worlds),
         "actions/classifier": ClassifierRecipe(
             videos="actions/videos",
             frames=preset.vqgan.frames,

@@ -59,7 +59,7 @@ def show_masks(
         f'<div class="tats-bar" hidden><input type="range" min="0" max="{length - 1}" value="{first}" '
         f'aria-label="row" data-values="{escape(json.dumps(names[:-1]))}"><output></output></div>'
     )
-    side = EDGE + CELL * length
+    side = EDGE + CELL * length + 2
     grid = f'<div class="tats-grid" style="{grid_style(len(items), 3, side)}">{"".join(items)}</div>'
     show_markup(figure_markup(grid + bar, "masks", number, alt, caption, script="mask_explorer.js"), alt)
 
@@ -98,7 +98,7 @@ def way_back(mask: AttentionMask, row: int, layers: int) -> list[int] | None:
 
 def _mask_item(label: str, mask: AttentionMask, layers: int, first: int, alt: str) -> str:
     words = [row_in_words(mask, row, layers) for row in range(mask.length)]
-    names, side = names_of(mask), EDGE + CELL * mask.length
+    names, side = names_of(mask), EDGE + CELL * mask.length + 2  # with room for the frame of a row
     tops = "".join(
         f'<text x="{EDGE + CELL * (key + 0.5):g}" y="{EDGE - 7}">{name}</text>' for key, name in enumerate(names[:-1])
     )
