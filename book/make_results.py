@@ -36,7 +36,7 @@ from tatslib.training.presets import current_scale
 
 SEEDS = {"equivariance-untrained": range(5)}
 DEFAULT_SEEDS = range(3)
-TIMED = ("padding-costs", "hierarchy-speed")  # when nothing else runs
+TIMED = ("padding-costs",)  # when nothing else runs
 
 
 def studies() -> Iterator[Study]:
