@@ -237,9 +237,9 @@ def studies() -> Iterator[Study]:
     )
     yield Study(
         "hierarchy-speed",
-        f"""{ways}. Seconds to draw the tokens of one video of {SPEED_FRAMES} frames at batch 1, median of {ROUNDS} rounds
-        in turns: on a processor the seconds that one thread computes, on a GPU by wall clock. A number behind the levels says how many gaps are
-        filled side by side. plan: the sparse frames of two-levels alone. decode: from tokens to frames. steps: tokens
-        that have to wait for the one before.""",
+        f"""{ways}. Seconds to draw the tokens of one video of {SPEED_FRAMES} frames at batch 1, median of {ROUNDS}
+        rounds in turns: on a processor the seconds that one thread computes, on a GPU by wall clock. A number behind
+        the levels says how many gaps are filled side by side. plan: the sparse frames of two-levels alone. decode: from
+        tokens to frames. steps: tokens that have to wait for the one before.""",
         run_speed,
     )
