@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
 from tatslib.sampling.decode import Decoder, Engine
+from tatslib.sampling.filters import Filters
 from tatslib.sampling.kv_cache import KVCache
 from tatslib.sampling.products import Weights
 from tatslib.transformer.gpt import GPT, GPTConfig
@@ -144,6 +145,21 @@ def test_reading_past_the_block_ends_in_a_sentence() -> None:
     decoder.prefill(torch.zeros(1, 4, dtype=torch.int64))
     with pytest.raises(UserError, match="5 tokens do not fit a window of 4"):
         decoder.step(torch.zeros(1, dtype=torch.int64))
+
+
+def test_a_decoder_recovers_from_weights_that_were_not_finite() -> None:
+    gpt = lively_gpt(GPTConfig(codes=9, latent_shape=(8, 1, 1), layers=2, heads=2, width=8))
+    sound, start = copy.deepcopy(gpt.state_dict()), torch.zeros(2, 1, dtype=torch.int64)
+    fresh, decoder = Decoder(gpt, 2), Decoder(gpt, 2)
+    fresh.prefill(start)
+    expected = fresh.step(start[:, 0])
+    with torch.no_grad():
+        gpt.tok_emb.weight.fill_(torch.nan)
+    with pytest.raises(UserError, match="not finite"):
+        decoder.generate(decoder.prefill(start), 6, Filters(), iter(torch.ones(6, 2, 10)))
+    gpt.load_state_dict(sound)
+    decoder.prefill(start)
+    torch.testing.assert_close(decoder.step(start[:, 0]), expected)
 
 
 def test_the_buffers_are_allocated_once() -> None:

@@ -114,6 +114,10 @@ def test_three_trainings_on_one_token_set_make_one_planned_video(tats, made):
         (TOKENIZE.replace("40", "0"), "a set of 0 clips is none"),
         ("train interpolation --tokens s3:/nowhere --out @x", "holds no token set"),
         ("train interpolation --tokens nonsense://nowhere --out @x", "cannot be opened"),
+        ("sample --vqgan @vqgan0 --transformer @x --out @other --frames 0", "a video of 0 frames is none"),
+        ("bench sample --batch", "batch and layers start at 1, got () and None"),
+        ("bench sample --batch 1 0", "batch and layers start at 1, got (1, 0) and None"),
+        ("bench sample --layers 0", "batch and layers start at 1, got (1, 32) and 0"),
     ],
 )
 def test_a_mistake_is_one_sentence(tats, made, line, words):

@@ -1,10 +1,13 @@
 """The step in C: the numbers of the one in torch, and no trouble where it cannot be had."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
 from tatslib.sampling import native_step
-from tatslib.sampling.decode import Decoder, Engine
+from tatslib.sampling.decode import Decoder, Engine, Layout
 from tatslib.sampling.fast_step import FastStep
 from tatslib.sampling.native_step import NativeStep
 from tatslib.sampling.sliding_window import sample
@@ -73,6 +76,70 @@ def test_it_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
         assert native_step.compiled("float") is not None
     finally:
         native_step.compiled.cache_clear()
+
+
+@pytest.mark.parametrize("compiler", ["cc", 'cc "'])
+def test_a_damaged_library_or_a_compiler_that_is_no_command_leaves_it_to_torch(
+    monkeypatch: pytest.MonkeyPatch, tmp_path, compiler: str
+) -> None:
+    def write_nothing(path: Path, *_: object) -> None:
+        path.parent.mkdir(mode=0o755)
+        path.touch(mode=0o755)  # as after a power cut
+
+    monkeypatch.setenv("TATS_HOME", str(tmp_path))
+    monkeypatch.setenv("CC", compiler)
+    monkeypatch.setattr(native_step, "build", write_nothing)
+    native_step.compiled.cache_clear()
+    try:
+        assert native_step.compiled("double") is None
+        decoder = Decoder(lively_gpt(CONFIG), 1)
+        decoder.prefill(torch.zeros(1, 4, dtype=torch.int64))
+        assert isinstance(decoder.fast, FastStep)
+    finally:
+        native_step.compiled.cache_clear()
+
+
+def test_a_library_is_loaded_only_where_nobody_else_may_write_and_is_written_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    def compile_nothing(command: list[str]) -> None:
+        Path(command[command.index("-o") + 1]).touch()
+
+    monkeypatch.setattr(native_step, "run", compile_nothing)
+    path = tmp_path / "native" / "step.so"
+    mask = os.umask(0)
+    try:
+        native_step.build(path, ["cc"], "float")
+    finally:
+        os.umask(mask)
+    assert native_step.only_ours(path)
+    for place in (path, path.parent):
+        for others in (0o775, 0o757):
+            place.chmod(others)
+            assert not native_step.only_ours(path)
+            place.chmod(0o755)
+    monkeypatch.setattr(os, "getuid", lambda: path.stat().st_uid + 1)
+    assert native_step.only_ours(path) == (path.stat().st_uid == 0)  # of root, but of no other user
+
+
+@needs_a_compiler
+@pytest.mark.parametrize("native", [True, False])
+def test_tokens_of_any_type_are_read_and_those_that_there_are_not_are_refused(native: bool) -> None:
+    decoder = Decoder(lively_gpt(CONFIG), 1, engine=Engine(native=native))
+    prefix = torch.zeros(1, 4, dtype=torch.int64)
+    logits = []
+    for token in (torch.tensor([3]), torch.tensor([3, 9], dtype=torch.int32)[:1], torch.tensor([3, 9])[::2]):
+        decoder.prefill(prefix)
+        logits.append(decoder.step(token))
+    assert torch.equal(logits[0], logits[1]) and torch.equal(logits[0], logits[2])
+    for missing in (-1, 15):
+        with pytest.raises(IndexError, match="out of range"):
+            decoder.step(torch.tensor([missing]))
+    with pytest.raises(RuntimeError):
+        decoder.step(torch.tensor([3, 4]))
+    decoder.prefill(prefix[:, :1], Layout(torch.tensor([0]), None, 0, CONFIG.block_size))
+    with pytest.raises(IndexError, match="out of range"):
+        decoder.step(torch.tensor([3]))
 
 
 @needs_a_compiler

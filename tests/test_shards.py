@@ -358,6 +358,8 @@ def test_a_damaged_or_lying_index_is_one_sentence(tmp_path):
         (text.replace('"shard_clips": 3', '"shard_clips": 4'), "4 shards of 10 clips are not 10 clips, 4 each"),
         (text.replace('"codes": 1000', '"codes": 1001'), "belongs to another set"),
         (text.replace("[\n      4,", "[\n      5,"), "belongs to another set"),
+        (text.replace("[\n      4,", "[\n      1000000000000,"), "belongs to another set"),
+        (text.replace("[\n      4,", "[\n      -4,"), "is not a valid ShardIndex"),
     ):
         assert wrong != text
         path.write_text(wrong)

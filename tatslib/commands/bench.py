@@ -6,6 +6,7 @@ from tatslib.commands.opening import READERS, DataSet, load_vqgan, open_clips
 from tatslib.commands.tree import bench
 from tatslib.datasets.benchmark import bench_data
 from tatslib.datasets.sharded_clips import ShardedClips
+from tatslib.errors import UserError
 from tatslib.training.benchmark import bench_vqgan
 from tatslib.training.presets import Scale
 from tatslib.training.sampling_benchmark import bench_sample
@@ -54,6 +55,8 @@ def bench_sample_command(
         batch: videos side by side.
         layers: other than the preset's, to try its width on a small machine.
     """
+    if not batch or min(*batch, 1 if layers is None else layers) < 1:
+        raise UserError(f"batch and layers start at 1, got {batch} and {layers}.")
     bench_sample(scale, seconds, compare, batch, layers)
 
 

@@ -9,6 +9,7 @@ from tyro.conf import UseAppendAction
 
 from tatslib.commands.opening import load_vqgan
 from tatslib.commands.tree import app
+from tatslib.errors import UserError
 from tatslib.progress import progress
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.hierarchical import stream
@@ -42,7 +43,7 @@ def sample_command(
         filler: folder of a transformer that fills in between the latent frames of the level above; the sparsest level
             first, each with a --filler of its own.
         out: the video: .mp4, .avi, or no suffix for a folder of frames.
-        frames: length of the video; rounded up to whole latent frames.
+        frames: length of the video; what goes beyond it of the last latent frame is cut off.
         label: class number from 0 on, for a model that knows classes.
         context_frames: latent frames to look back upon; absent, all that fit.
         top_k: draw among the k likeliest tokens.
@@ -51,6 +52,8 @@ def sample_command(
         seed: which video.
     """
     check_suffix(out)
+    if frames < 1:
+        raise UserError(f"a video of {frames} frames is none: ask for 1 or more.")
     model = load_vqgan(vqgan)
     hierarchy = load_hierarchy(model, vqgan, transformer, filler)
     filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p)

@@ -113,7 +113,8 @@ class ShardedClips:
             raise UserError(f"a window of {window} shards holds no clip: take 1 or more.")
         self.folder, self.shards, self.seed, self.window, self.cuts = folder, shards, seed, window, cuts
         grid = shards.tokens.latent_shape
-        outline = TokenClips(torch.zeros(1, *grid), torch.zeros(1), shards.tokens.replace(clips=1))  # one clip of it
+        # one clip of it, without memory, because an index can say anything
+        outline = TokenClips(torch.zeros(1, *grid, device="meta"), torch.zeros(1), shards.tokens.replace(clips=1))
         for cut in cuts:
             outline = cut(outline)
         self.index: TokenIndex = outline.index.replace(clips=len(outline) * sum(shard.clips for shard in shards.shards))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from einops import rearrange
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -23,7 +23,7 @@ class TokenIndex(Config):
 
     clips: int | None = Field(None, gt=0)  # None: not known, as of what the authors' transformers were trained on
     codes: int = Field(gt=0)  # size of the codebook that the tokens index
-    latent_shape: tuple[int, int, int]
+    latent_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     classes: tuple[str, ...] = ()  # () for unlabelled data, or where the names are not known
     vqgan: str  # fingerprint of the weights of the model that made them
     latent_stride: int = Field(1, gt=0)  # every how many-th latent frame of the clips was kept

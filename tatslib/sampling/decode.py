@@ -135,6 +135,8 @@ class Decoder:
                 token = filters.draw(logits, next(noise))
                 tokens.append(token + first if first else token)
         if not torch.isfinite(checksum):  # the only question to the device: a sum is finite if all that went in was
+            for store in self.cache.stores:
+                store.zero_()  # hidden, but a hidden key that is not a number would spoil what is read next
             raise UserError(
                 "the transformer gave logits that are not finite: its weights are damaged or its numbers overflow; "
                 "load another checkpoint or use float32."

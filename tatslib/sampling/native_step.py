@@ -3,7 +3,8 @@
 A step of the toy transformer is some sixty operations of torch, each of which takes microseconds to begin. `step.c`
 does them all in one call, on the same weights and the same cache; sums come in another order. On one thread of an AMD
 EPYC of the fourth generation, busy with other work, that took 0.08 ms instead of 0.36. It is compiled where it first
-runs, if there is a C compiler (`CC`, else `cc`), and kept under TATS_HOME; without one the step is torch's.
+runs, if there is a C compiler (`CC`, else `cc`), and kept under TATS_HOME; it is loaded from there only if nobody else
+could have written it. Where all this cannot be, the step is torch's.
 """
 
 import ctypes
@@ -18,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tatslib.files import replacing
+from tatslib.files import fsync, replacing
 from tatslib.home import home
 from tatslib.sampling.fast_step import parts_of
 from tatslib.sampling.kv_cache import KVCache
@@ -51,7 +52,8 @@ class NativeStep:
     def __init__(self, library: ctypes.CDLL, model: GPT, cache: KVCache, first_token: int) -> None:
         config, self.cache = model.config, cache
         head = model.head.weight.detach()[first_token:]
-        self.logits = head.new_zeros(1, len(head))
+        self.logits, self.token = head.new_zeros(1, len(head)), torch.zeros(1, dtype=torch.int64)
+        self.tokens, self.positions = len(model.tok_emb.weight), len(model.pos_emb)
         room = head.new_zeros(10 * config.width + cache.capacity)
         layers = (_Layer * config.layers)()
         # what C has the addresses of must not go away
@@ -67,8 +69,8 @@ class NativeStep:
             tensors = [tensor for part in parts_of(block) for tensor in (part.weight, part.bias)]
             for name, tensor in zip(_Layer._names.split(), [*tensors, store[0], store[1]], strict=True):
                 setattr(layer, name, tensor.data_ptr())
-        sizes = (config.layers, config.heads, config.width, cache.capacity, len(head))
         stride = cache.capacity if len(cache.shown) > 1 else 0
+        sizes = (config.layers, config.heads, config.width, cache.capacity, len(head), stride)
         rows: tuple[Tensor, ...] = (
             model.tok_emb.weight,
             model.pos_emb,
@@ -79,15 +81,21 @@ class NativeStep:
             room,
         )
         pointers = [tensor.data_ptr() for tensor in rows]
-        self.model = _Model(*sizes, stride, *pointers, ctypes.addressof(layers))
+        self.model = _Model(*sizes, *pointers, ctypes.addressof(layers))
         self.step, self.address, self.output = library.step, ctypes.addressof(self.model), self.logits.data_ptr()
 
     def __call__(self, tokens: Tensor, position: int) -> Tensor:
         """Read int64 (1,) at a position into the slot that the cache has opened; logits (1, V) of what comes next.
 
         The next step overwrites the logits.
+
+        Raises:
+            IndexError: for a token or a position that the transformer does not have, as torch does.
         """
-        self.step(self.address, tokens.data_ptr(), position, self.cache.held, self.output)
+        token = self.token.copy_(tokens).item()  # whatever its type and layout: C reads eight bytes, and checks nothing
+        if not (0 <= token < self.tokens and 0 <= position < self.positions):
+            raise IndexError(f"token {token} at position {position} is out of range")
+        self.step(self.address, self.token.data_ptr(), position, self.cache.held, self.output)
         return self.logits
 
 
@@ -109,23 +117,41 @@ def native_step(model: GPT, cache: KVCache, first_token: int) -> NativeStep | No
 @cache
 def compiled(real: str) -> ctypes.CDLL | None:
     """`step.c` for float or double, compiled for this machine; None if that cannot be done here."""
-    compiler = shlex.split(os.environ.get("CC") or "cc")
-    key = hashlib.sha256("\n".join([SOURCE.read_text(), *FLAGS, *compiler, processor()]).encode()).hexdigest()
-    path = home() / "native" / f"step-{real}-{key[:16]}.so"
-    if not path.is_file():
-        try:
-            with replacing(path) as shared:
-                objects = shared.with_suffix(".o")
-                # linked on its own: with -ffast-math there, loading it would change how all of torch rounds
-                run([*compiler, *FLAGS, f"-DREAL={real}", "-c", str(SOURCE), "-o", str(objects)])
-                run([*compiler, "-shared", str(objects), "-o", str(shared), "-lm"])
-                objects.unlink()
-        except (OSError, subprocess.CalledProcessError):
-            return None  # no compiler, or not one of these flags, or nowhere to write: torch can do it all
-    library = ctypes.CDLL(str(path))
+    try:
+        compiler = shlex.split(os.environ.get("CC") or "cc")
+        key = hashlib.sha256("\n".join([SOURCE.read_text(), *FLAGS, *compiler, processor()]).encode()).hexdigest()
+        path = home() / "native" / f"step-{real}-{key[:16]}.so"
+        if not path.is_file():
+            build(path, compiler, real)
+        if not only_ours(path):
+            return None
+        library = ctypes.CDLL(str(path))
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return None  # no compiler, or not one of these flags, or nowhere to write or load from: torch can do it all
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     library.step.argtypes, library.step.restype = [pointer, pointer, number, number, pointer], None
     return library
+
+
+def build(path: Path, compiler: list[str], real: str) -> None:
+    """Compile `step.c` to `path`, which nobody else may write to."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with replacing(path) as shared:
+        objects = shared.with_suffix(".o")
+        # linked on its own: with -ffast-math there, loading it would change how all of torch rounds
+        run([*compiler, *FLAGS, f"-DREAL={real}", "-c", str(SOURCE), "-o", str(objects)])
+        run([*compiler, "-shared", str(objects), "-o", str(shared), "-lm"])
+        objects.unlink()
+        shared.chmod(0o755)
+        fsync(shared)
+
+
+def only_ours(path: Path) -> bool:
+    """Whether nobody but us (and root) can have put a file there: what is loaded runs with our rights."""
+    if not hasattr(os, "getuid"):  # a system whose permissions are others
+        return True
+    facts = [place.stat() for place in (path, path.parent)]
+    return all(fact.st_uid in (0, os.getuid()) and not fact.st_mode & 0o022 for fact in facts)
 
 
 def run(command: list[str]) -> None:

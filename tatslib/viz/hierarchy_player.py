@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
+from PIL import Image
 
 from tatslib.errors import UserError
 from tatslib.sampling.plan import Step
 from tatslib.viz.markup import Picture, figure_markup, label_tag, png_uri, show_markup
 
 SIDE = 38  # CSS pixels of a thumbnail; seventeen fill a line of the book
+COLOURS = 64  # of all thumbnails of a plan together, which take half of the bytes then
 LEVELS = 3  # as many have a colour of their own
 
 
@@ -62,7 +64,8 @@ def _plan_item(label: str, steps: Sequence[Step], pictures: Picture, number: str
             f"figure {number}: {label!r} draws {len(pictures) - len(missing)} of {len(pictures)} latent frames on "
             f"{1 + max(step.level for step in steps)} levels; all of them have to be drawn, on {LEVELS} levels at most."
         )
-    sheet = png_uri(np.concatenate(list(pictures), axis=1))  # one file for all, side by side
+    sheet = Image.fromarray(np.concatenate(list(pictures), axis=1))  # one file for all, side by side, of few colours
+    source = png_uri(np.asarray(sheet.quantize(COLOURS, dither=Image.Dither.NONE).convert("RGB")))
     cells = []
     for frame in range(len(pictures)):
         place, level = drawn[frame]
@@ -70,7 +73,7 @@ def _plan_item(label: str, steps: Sequence[Step], pictures: Picture, number: str
             f'<span class="level{level}" data-step="{place}"><i style="background-position-x:{-SIDE * frame}px"></i>'
             f"{place}</span>"
         )
-    style = f"--sheet:url({sheet});--side:{SIDE}px;--wide:{SIDE * len(pictures)}px"
+    style = f"--sheet:url({source});--side:{SIDE}px;--wide:{SIDE * len(pictures)}px"
     return (
         f'<div data-steps="{len(steps)}">{label_tag(f"{label}: {len(steps)} steps")}'
         f'<div class="tats-cells" role="img" aria-label="{escape(f"{label}: {alt}")}" style="{style}">'

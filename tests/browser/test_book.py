@@ -20,6 +20,8 @@ FLAGS = [
 ]
 PAGES = [f"{page}.html" for page in render.pages()]
 FIRST_CHAPTER = "notebooks/00_start_here.html"
+VIDEOS = "notebooks/01_videos_as_data.html"
+PLANNING = "notebooks/08_planning_ahead.html"
 PLAYING = "v => !v.paused && v.currentTime > 0.3"
 
 
@@ -143,6 +145,74 @@ def test_every_slider_of_the_padding_explorer_turns_to_the_page_of_its_choice(pa
         assert shown.count() == 1
         chosen = [s.get_attribute("aria-valuetext") for s in figure.get_by_role("slider").all()]
         assert all(word in shown.get_attribute("data-label") for word in chosen)
+
+
+def test_the_mask_explorer_picks_a_row_by_pointer_and_by_keyboard(page, site):
+    page.goto(site + PLANNING)
+    figure = page.locator(".tats-masks")
+    figure.scroll_into_view_if_needed()
+    figure.locator("svg").nth(1).locator(".row[data-row='5']").hover()
+    assert figure.locator(".row.picked").evaluate_all("all => all.map(g => g.dataset.row)") == ["5"] * 3
+    assert figure.locator(".marks.picked").count() == 3
+    words = figure.locator("p[data-words]").nth(1)
+    assert "2a is to predict 2b" in words.inner_text() and "a leak in 2 layers" in words.inner_text()
+    slider = figure.get_by_role("slider")
+    slider.press("End")
+    assert slider.get_attribute("aria-valuetext") == "Ba" and "Ba is to predict Bb" in words.inner_text()
+    slider.press("ArrowLeft")
+    assert slider.get_attribute("aria-valuetext") == "3b"
+
+
+def test_the_hierarchy_player_draws_step_by_step_and_stops(page, site):
+    page.goto(site + PLANNING)
+    figure = page.locator(".tats-hierarchy")
+    figure.scroll_into_view_if_needed()
+    page.wait_for_function("f => f.querySelectorAll('.waiting').length < 90", arg=figure.element_handle())
+    figure.get_by_role("button").click()
+    assert figure.get_by_role("button").get_attribute("aria-label") == "Play"
+    slider = figure.get_by_role("slider")
+    slider.press("Home")
+    assert figure.locator("[data-step]:not(.waiting)").count() == 0
+    for _ in range(12):
+        slider.press("ArrowRight")
+    assert figure.locator("output").inner_text() == "step 12 of 33"
+    drawn = [plan.locator("[data-step]:not(.waiting)").count() for plan in figure.locator("[data-steps]").all()]
+    assert drawn == [12, 33, 33], "both plans are done where the other has drawn a third"
+
+
+@with_options(reduced_motion="reduce")
+def test_the_hierarchy_player_waits_where_less_motion_is_asked_for(page, site):
+    page.goto(site + PLANNING)
+    figure = page.locator(".tats-hierarchy")
+    figure.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    assert figure.locator("output").inner_text() == "step 33 of 33" and figure.locator(".waiting").count() == 0
+
+
+@with_options(java_script_enabled=False)
+def test_without_scripts_masks_and_plans_are_pictures(page, site):
+    page.goto(site + PLANNING)
+    assert page.locator(".tats-masks .row.picked").count() == 3
+    assert page.locator(".tats-hierarchy [data-step]").count() == 99
+    assert page.locator(".tats-hierarchy .waiting").count() == page.locator(".tats-bar:visible").count() == 0
+
+
+def test_a_drum_video_is_silent_until_its_button_is_pressed_and_one_is_heard_at_a_time(page, site):
+    page.goto(site + VIDEOS)
+    figure = page.locator(".tats-heard")
+    figure.scroll_into_view_if_needed()
+    video = figure.locator("video").first.element_handle()
+    page.wait_for_function(PLAYING, arg=video, timeout=10_000)
+    silent = "f => [...f.querySelectorAll('video')].map(v => v.muted)"
+    assert figure.evaluate(silent) == [True, True]
+    first, second = figure.locator(".tats-sound").all()
+    first.click()
+    assert figure.evaluate(silent) == [False, True] and first.get_attribute("aria-pressed") == "true"
+    page.wait_for_function("v => v.webkitAudioDecodedByteCount > 0", arg=video, timeout=10_000)
+    second.click()
+    assert figure.evaluate(silent) == [True, False] and first.get_attribute("aria-pressed") == "false"
+    second.click()
+    assert figure.evaluate(silent) == [True, True]
 
 
 def test_the_slider_of_a_player_goes_to_a_frame(page, site):
