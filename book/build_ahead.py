@@ -20,6 +20,7 @@ TARGETS = (
     *("actions/gpt-replicate", "actions/gpt-zeros", "sky/image-gpt-zeros", "sky/image-gpt-replicate"),
     *("actions/study-zeros", "actions/study-reflect", "actions/study-circular", "actions/study-replicate"),
     *("actions/study-released-zeros", "actions/classifier", "actions/vqgan-gan"),
+    *("taichi/videos", "drums/videos", "platform/videos"),
 )
 
 
