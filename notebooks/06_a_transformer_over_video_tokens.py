@@ -768,7 +768,8 @@ print(f"time: {naive[2] / cached[2]:.1f} times as long without a memory")
 # size. The time falls by less: with a width of 128 one word is so little work that all the rest, the calls and the
 # draw, weighs more. The package keeps one buffer a layer in place of a growing list. Two things end what we relied on:
 # a window that slides, whose words move to other places ([Chapter 7](07_past_the_training_length.ipynb) counts what
-# that costs), and a mask that lets words see ahead (Chapter 8).
+# that costs), and a mask that lets words see ahead
+# ([Chapter 8](08_planning_ahead.ipynb)).
 #
 # ## How does it go on?
 #
