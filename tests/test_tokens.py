@@ -86,3 +86,12 @@ def test_every_fourth_frame_of_windows_is_what_two_levels_share() -> None:
     pieces = TokenClips(tokens, torch.zeros(1, dtype=torch.int64), index).every(4).windows(5, 4)
     assert pieces.tokens.flatten(1).tolist() == [[0, 4, 8, 12, 16], [16, 20, 24, 28, 32]]
     assert pieces.index.latent_stride == 4
+
+
+def test_clips_with_conditions_are_thinned_but_not_cut() -> None:
+    index = TokenIndex(clips=1, codes=9, latent_shape=(13, 1, 1), vqgan="none")
+    labels, conditions = torch.zeros(1, dtype=torch.int64), torch.zeros(1, 13, dtype=torch.int64)
+    told = TokenClips(torch.zeros(1, 13, 1, 1), labels, index).with_conditions(conditions)
+    assert told.every(4).conditions is conditions
+    with pytest.raises(UserError, match="13 latent frames, one in 1, is not that of their first 4"):
+        told.every(1, frames=4)

@@ -87,7 +87,8 @@ class TokenClips:
             frames: how many latent frames to keep; absent, all there are.
 
         Raises:
-            UserError: if the clips are too short.
+            UserError: if the clips are too short, or if their end is cut off and they have conditions, which would
+                then speak of more than they show.
         """
         shape = self.index.latent_shape
         available = -(-shape[0] // stride) if stride > 0 else 0
@@ -96,6 +97,11 @@ class TokenClips:
             raise UserError(
                 f"{frames} latent frames, one in {stride}, are not in clips of {shape[0]} latent frames: "
                 "tokenise longer clips."
+            )
+        if self.conditions is not None and frames < available:
+            raise UserError(
+                f"the condition of clips of {available} latent frames, one in {stride}, is not that of their first "
+                f"{frames}: cut first, then give each piece its own."
             )
         tokens = self.tokens[:, ::stride][:, :frames]
         index = self.index.replace(latent_shape=(frames, *shape[1:]), latent_stride=self.index.latent_stride * stride)
