@@ -52,6 +52,7 @@ from tatslib.metrics.features import classify, clip_features, windows
 from tatslib.metrics.frechet import frechet_distance
 from tatslib.metrics.nearest import nearest_real_distance
 from tatslib.sampling.filters import Filters
+from tatslib.sampling.kv_cache import KVCache
 from tatslib.sampling.sliding_window import sample
 from tatslib.studies import drift, results
 from tatslib.videos import to_model, to_uint8
@@ -305,11 +306,11 @@ for context in (1, 3):
 # %%
 # NBVAL_CHECK_OUTPUT
 def counted(context, latent_frames=8):
-    """Forwards and positions that really went through the transformer."""
-    seen = []
-    hook = gpt.blocks[0].register_forward_pre_hook(lambda block, inputs: seen.append(inputs[0].shape[1]))
+    """Forwards and positions that the transformer's memory really took in."""
+    seen, take_in = [], KVCache.open
+    KVCache.open = lambda cache, positions: (seen.append(positions), take_in(cache, positions))
     sample(gpt, torch.tensor([[5]]), latent_frames, context_frames=context, progress=False)
-    hook.remove()
+    KVCache.open = take_in
     return len(seen), sum(seen)
 
 
