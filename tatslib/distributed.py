@@ -161,6 +161,22 @@ def tensors_from_main(read: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
 
 
 @contextmanager
+def one_for_all() -> Iterator[None]:
+    """What fails on one process ends on all: whoever got through waits here for the others.
+
+    Raises:
+        Echo: on those that got through, if another did not.
+    """
+    try:
+        yield
+    except Exception:  # whatever it is, it goes on its way; only must nobody wait for this process for ever
+        any_rank(True)
+        raise
+    if any_rank(False):
+        raise Echo("another process failed")
+
+
+@contextmanager
 def first_on_each_machine() -> Iterator[None]:
     """The first process of every machine goes ahead and the others follow, who find the files that it left.
 
@@ -168,14 +184,9 @@ def first_on_each_machine() -> Iterator[None]:
         Echo: on every other process, if one that goes ahead fails.
     """
     follows = together() and int(os.environ.get("LOCAL_RANK", "0")) > 0
-    if not follows:
-        try:
+    with one_for_all():
+        if not follows:
             yield
-        except Exception:
-            any_rank(True)
-            raise
-    if any_rank(False):
-        raise Echo("another process failed")
     if follows:
         yield
 

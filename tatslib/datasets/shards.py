@@ -25,7 +25,7 @@ from tatslib.config import Config
 from tatslib.datasets.clips import ClipDataset
 from tatslib.datasets.storage import find_damage
 from tatslib.datasets.tokens import TokenClips, TokenIndex
-from tatslib.distributed import Echo, any_rank, from_main, rank, world_size
+from tatslib.distributed import from_main, one_for_all, rank, world_size
 from tatslib.errors import UserError
 from tatslib.files import fsync, refusals_in_words, replacing, sha256
 
@@ -146,15 +146,10 @@ def write_shards(folder: Path, settings: ShardSettings, make: Callable[[int, int
         UserError: if another set lies there, if the folder cannot be written, and what `make` raises.
     """
     index, damaged = from_main(lambda: _claim(folder, settings))
-    try:
+    with one_for_all():
         for number in index.missing[rank() :: world_size()]:
             clips = make(number * settings.shard_clips, index.shards[number].clips)
             _write_shard(folder / shard_name(number), settings, number, tensors_of(clips))
-    except Exception:
-        any_rank(True)  # so that the others do not wait for this one
-        raise
-    if any_rank(False):
-        raise Echo("another process failed")
     return Written(from_main(lambda: _finish(folder, index)), index.missing, damaged)
 
 

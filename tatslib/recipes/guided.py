@@ -1,35 +1,24 @@
 """A recipe for guidance: the plain transformer once more, told its class most of the time only."""
 
-from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from tatslib.recipes.kinds import Recipe, Tokens, TrainedTransformer, TransformerRecipe, read_log
-from tatslib.training.checkpoint import load_model, read_config
-from tatslib.training.device import default_device
+from tatslib.datasets.tokens import TokenIndex
+from tatslib.recipes.kinds import Recipe, TransformerRecipe
 from tatslib.training.presets import Preset
 from tatslib.training.train_guided import GuidedTraining
-from tatslib.training.train_transformer import evaluate_transformer, gpt_config, train_transformer
 from tatslib.transformer.conditions import GuidedConfig, with_null
-from tatslib.transformer.gpt import GPT
+from tatslib.transformer.gpt import GPTConfig
 
 
 class GuidedRecipe(TransformerRecipe):
     """Train an autoregressive transformer that can also go on without its condition (Ho & Salimans 2022)."""
 
     training: GuidedTraining
+    kind: ClassVar[type[GPTConfig]] = GuidedConfig
 
-    def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
-        """Train on the train split, measure on the test split, where the class is told."""
-        tokens: Tokens = needs[self.tokens]
-        config = with_null(gpt_config(tokens.train.index, self.layers, self.heads, self.width))
-        gpt = train_transformer(config, self.training, tokens.train, folder, device=default_device(), label=folder.name)
-        return {"nll": evaluate_transformer(gpt, tokens.test)}
-
-    def load(self, folder: Path, scores: dict[str, float]) -> TrainedTransformer:
-        """The model in evaluation mode."""
-        model = GPT(read_config(folder, GuidedConfig))
-        load_model(folder, model)
-        return TrainedTransformer(folder, model, self.training, read_log(folder), scores)
+    def shape(self, index: TokenIndex) -> GPTConfig:
+        """The plain transformer's, with a token that says that there is no condition."""
+        return with_null(super().shape(index))
 
 
 def guided_recipes(preset: Preset, seed: int) -> dict[str, Recipe]:

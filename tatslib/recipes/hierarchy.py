@@ -4,17 +4,16 @@ A clip of 13 latent frames holds everything for two levels: every 4th latent fra
 that plans; and three gaps between those, side by side, for the one that fills in. Clips of 33 hold a third level.
 """
 
-from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from tatslib.recipes.kinds import Recipe, Split, Tokens, TokensRecipe, TrainedTransformer, TransformerRecipe, read_log
-from tatslib.training.checkpoint import load_model, read_config
-from tatslib.training.device import default_device
+from tatslib.datasets.clips import ClipDataset
+from tatslib.datasets.tokens import TokenClips, TokenIndex
+from tatslib.recipes.kinds import Recipe, Split, TokensRecipe, TransformerRecipe, Videos
 from tatslib.training.presets import Preset
 from tatslib.training.train_interpolation import InterpolationTraining, evaluate_interpolation, interpolation_config
-from tatslib.training.train_transformer import evaluate_transformer, gpt_config, tokenize, train_transformer
-from tatslib.transformer.gpt import GPT
+from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.transformer.interpolation import InterpolationConfig
+from tatslib.vqgan.vqgan import VQGANConfig
 
 RATIO = 4  # a level lies 4 times as dense as the one above it (2.3)
 SHARE_OF_CLIPS = 1 / 2  # of the preset's: longer clips overlap more
@@ -26,15 +25,10 @@ class LongTokensRecipe(TokensRecipe):
 
     latent_frames: int
 
-    def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
-        """Tokenise; all over again if it was cut off, which takes less than two minutes."""
-        vqgan, videos = needs[self.vqgan].model.to(default_device()), needs[self.videos]
-        counts: dict[Split, int] = {"train": self.train_clips, "test": self.test_clips}
-        length = self.latent_frames * vqgan.config.downsample[0] + sum(vqgan.config.margins)
-        for split, count in counts.items():
-            clips = videos.dataset(split, length=length, resolution=vqgan.config.resolution)
-            tokenize(vqgan, clips, count, classes=clips.classes).write(folder / split)
-        return {"train_clips": self.train_clips, "test_clips": self.test_clips}
+    def clips(self, config: VQGANConfig, videos: Videos, split: Split) -> ClipDataset:
+        """The clips to encode, with the real frames around them that `valid` padding asks for."""
+        length = self.latent_frames * config.downsample[0] + sum(config.margins)
+        return videos.dataset(split, length=length, resolution=config.resolution)
 
 
 class SparseRecipe(TransformerRecipe):
@@ -42,12 +36,9 @@ class SparseRecipe(TransformerRecipe):
 
     stride: int
 
-    def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
-        """Train on the train split, measure on the test split."""
-        train, test = (tokens.every(self.stride) for tokens in both(needs[self.tokens]))
-        config = gpt_config(train.index, self.layers, self.heads, self.width)
-        gpt = train_transformer(config, self.training, train, folder, device=default_device(), label=folder.name)
-        return {"nll": evaluate_transformer(gpt, test)}
+    def clips(self, tokens: TokenClips) -> TokenClips:
+        """Every `stride`-th latent frame."""
+        return tokens.every(self.stride)
 
 
 class FillerRecipe(TransformerRecipe):
@@ -55,24 +46,19 @@ class FillerRecipe(TransformerRecipe):
 
     stride: int
     training: InterpolationTraining
+    kind: ClassVar[type[GPTConfig]] = InterpolationConfig
 
-    def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
-        """Train on the train split, measure on the test split: nats a token of the gap."""
-        train, test = (tokens.every(self.stride).windows(RATIO + 1, RATIO) for tokens in both(needs[self.tokens]))
-        config = interpolation_config(train.index, self.layers, self.heads, self.width)
-        gpt = train_transformer(config, self.training, train, folder, device=default_device(), label=folder.name)
-        return {"nll": evaluate_interpolation(gpt, test)}
+    def clips(self, tokens: TokenClips) -> TokenClips:
+        """Gaps, side by side."""
+        return tokens.every(self.stride).windows(RATIO + 1, RATIO)
 
-    def load(self, folder: Path, scores: dict[str, float]) -> TrainedTransformer:
-        """The model in evaluation mode."""
-        model = GPT(read_config(folder, InterpolationConfig))
-        load_model(folder, model)
-        return TrainedTransformer(folder, model, self.training, read_log(folder), scores)
+    def shape(self, index: TokenIndex) -> GPTConfig:
+        """The transformer for these gaps."""
+        return interpolation_config(index, self.layers, self.heads, self.width)
 
-
-def both(tokens: Tokens) -> tuple[Any, Any]:
-    """The train and the test split."""
-    return tokens.train, tokens.test
+    def measure(self, gpt: GPT, held_out: TokenClips) -> float:
+        """Nats a token of the gap."""
+        return evaluate_interpolation(gpt, held_out)
 
 
 def hierarchy_recipes(preset: Preset, seed: int) -> dict[str, Recipe]:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from tatslib.config import Config
 from tatslib.datasets.audioset_drum import audioset_drum
@@ -14,7 +14,7 @@ from tatslib.datasets.clips import ClipDataset
 from tatslib.datasets.mugen import mugen
 from tatslib.datasets.sky_timelapse import sky_timelapse
 from tatslib.datasets.taichi import taichi as taichi_hd
-from tatslib.datasets.tokens import TokenClips
+from tatslib.datasets.tokens import TokenClips, TokenIndex
 from tatslib.datasets.ucf101 import ucf101
 from tatslib.metrics.features import ClassifierConfig, ClipClassifier
 from tatslib.training.checkpoint import load_model, read_config
@@ -189,9 +189,13 @@ class TokensRecipe(Recipe):
         vqgan = needs[self.vqgan].model
         counts: dict[Split, int] = {"train": self.train_clips, "test": self.test_clips}
         for split, count in counts.items():
-            clips = clips_for(vqgan.config, needs[self.videos], split, margins=vqgan.config.margins)
+            clips = self.clips(vqgan.config, needs[self.videos], split)
             tokenize(vqgan.to(default_device()), clips, count, classes=clips.classes).write(folder / split)
         return {"train_clips": self.train_clips, "test_clips": self.test_clips}
+
+    def clips(self, config: VQGANConfig, videos: Videos, split: Split) -> ClipDataset:
+        """The clips to encode."""
+        return clips_for(config, videos, split, margins=config.margins)
 
     def load(self, folder: Path, scores: dict[str, float]) -> Tokens:
         """Both token sets."""
@@ -206,6 +210,7 @@ class TransformerRecipe(Recipe):
     heads: int
     width: int
     training: TransformerTraining
+    kind: ClassVar[type[GPTConfig]] = GPTConfig
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -215,13 +220,26 @@ class TransformerRecipe(Recipe):
     def build(self, folder: Path, needs: dict[str, Any]) -> dict[str, float]:
         """Train on the train split, measure on the test split."""
         tokens: Tokens = needs[self.tokens]
-        config = gpt_config(tokens.train.index, self.layers, self.heads, self.width)
-        gpt = train_transformer(config, self.training, tokens.train, folder, device=default_device(), label=folder.name)
-        return {"nll": evaluate_transformer(gpt, tokens.test)}
+        train, test = self.clips(tokens.train), self.clips(tokens.test)
+        config = self.shape(train.index)
+        gpt = train_transformer(config, self.training, train, folder, device=default_device(), label=folder.name)
+        return {"nll": self.measure(gpt, test)}
+
+    def clips(self, tokens: TokenClips) -> TokenClips:
+        """What of a token set it trains on or is measured on."""
+        return tokens
+
+    def shape(self, index: TokenIndex) -> GPTConfig:
+        """The transformer for these clips."""
+        return gpt_config(index, self.layers, self.heads, self.width)
+
+    def measure(self, gpt: GPT, held_out: TokenClips) -> float:
+        """Nats a token."""
+        return evaluate_transformer(gpt, held_out)
 
     def load(self, folder: Path, scores: dict[str, float]) -> TrainedTransformer:
         """The model in evaluation mode."""
-        model = GPT(read_config(folder, GPTConfig))
+        model = GPT(read_config(folder, self.kind))
         load_model(folder, model)
         return TrainedTransformer(folder, model, self.training, read_log(folder), scores)
 

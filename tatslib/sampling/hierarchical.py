@@ -24,6 +24,7 @@ from tatslib.sampling.decode import OWN, Engine
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.interpolation import GapFiller, Reading, filling_config
 from tatslib.sampling.noise import Row, row_noise, seeded_noise
+from tatslib.sampling.plan import frames_needed
 from tatslib.sampling.sliding_window import condition_of
 from tatslib.sampling.storyline import Sparse, Storyline, as_storyline
 from tatslib.transformer.gpt import GPT
@@ -57,8 +58,8 @@ class Hierarchy:
                 )
 
     def needed(self, latent_frames: int) -> list[int]:
-        """How many latent frames each level has to know for a video of so many: one beyond the end, if need be."""
-        return [-(-(latent_frames - 1) // stride) + 1 for stride in self.strides]
+        """How many latent frames each level has to know for a video of so many."""
+        return frames_needed(self.strides, latent_frames)
 
 
 def sample(

@@ -34,12 +34,17 @@ def order_of_drawing(strides: Sequence[int], latent_frames: int, gaps_at_once: i
     if latent_frames < 1 or gaps_at_once < 1:
         raise UserError(f"{latent_frames} latent frames, {gaps_at_once} gaps at once: both have to be 1 or more.")
     steps: list[Step] = []
-    needed = [-(-(latent_frames - 1) // stride) + 1 for stride in strides]
+    needed = frames_needed(strides, latent_frames)
     frames = islice(_sparse(strides[0], steps), needed[0])
     for level, stride in enumerate(strides[1:], start=1):
         frames = islice(_denser(frames, level, strides[level - 1], stride, gaps_at_once, steps), needed[level])
     list(frames)
     return steps
+
+
+def frames_needed(strides: Sequence[int], latent_frames: int) -> list[int]:
+    """How many latent frames each level has to know for a video of so many: one beyond the end, if need be."""
+    return [-(-(latent_frames - 1) // stride) + 1 for stride in strides]
 
 
 def _sparse(stride: int, steps: list[Step]) -> Iterator[int]:

@@ -78,9 +78,8 @@ class Int8Product(BFloat16Product):
     def multiply(self, x: Tensor) -> Tensor:
         """W x, bfloat16 (B, E)."""
         outputs, inputs = self.weight.shape
-        if (
-            x.device.type == "cpu" and outputs % 32 == 0 and inputs % 32 == 0
-        ):  # torch asks for blocks, and checks nothing
+        blocks = outputs % 32 == 0 and inputs % 32 == 0  # which torch asks for, and does not check
+        if blocks and x.device.type == "cpu":
             return torch._weight_int8pack_mm(x.bfloat16(), self.weight, self.scales)
         return F.linear(x.bfloat16(), self.weight.bfloat16()) * self.scales  # one kernel when compiled
 

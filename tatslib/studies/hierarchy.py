@@ -18,13 +18,14 @@ from tatslib import recipes
 from tatslib.datasets.tokens import TokenClips
 from tatslib.metrics.coherence import area_under, class_coherence, inception_coherence
 from tatslib.metrics.divergence import jensen_shannon, token_histogram
-from tatslib.metrics.features import class_probabilities, windows
+from tatslib.metrics.features import window_probabilities, windows
+from tatslib.metrics.motion import frame_changes
 from tatslib.metrics.nearest import nearest_real_distance
-from tatslib.recipes.hierarchy import RATIO
 from tatslib.recipes.kinds import TrainedVQGAN
 from tatslib.sampling import hierarchical, sliding_window
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.hierarchical import Hierarchy
+from tatslib.sampling.plan import order_of_drawing
 from tatslib.studies.drift import TOP_P, WINDOWS_A_BLOCK, LongVideos, excess_distances, ruler, through_tokenizer
 from tatslib.studies.results import Numbers, Study
 from tatslib.training.device import default_device
@@ -94,10 +95,9 @@ def measure(long: LongVideos, vqgan: TrainedVQGAN, trained_on: TokenClips) -> Nu
     everywhere = token_histogram(trained_on.tokens.long(), config.codes)
     _, rebuilt = through_tokenizer(vqgan.model, measured.held_out)
     floor = nearest_real_distance(rebuilt, measured.real).mean()
-    seen = class_probabilities(measured.classifier, rearrange(clips, "v n t h w c -> (v n) t h w c"))
-    chances = rearrange(seen, "(v n) k -> v n k", v=len(clips))
+    chances = window_probabilities(measured.classifier, long.frames, config.frames)  # (V, n, k)
     right = (chances.argmax(-1) == long.labels[:, None]).double().mean(0)
-    still = motion(rebuilt).mean()
+    real_motion = frame_changes(rebuilt).mean()
     return {
         "token_js": [jensen_shannon(token_histogram(part, config.codes), everywhere) for part in tokens],
         "nearest": [float(nearest_real_distance(c, measured.real).mean() - floor) for c in clips.swapaxes(0, 1)],
@@ -106,13 +106,8 @@ def measure(long: LongVideos, vqgan: TrainedVQGAN, trained_on: TokenClips) -> Nu
         "named": right.tolist(),
         "ccs": class_coherence(chances)[1:].tolist(),
         "ics": inception_coherence(chances).mean(0)[1:].tolist(),
-        "motion": [float(motion(c).mean() / still) for c in clips.swapaxes(0, 1)],
+        "motion": [float(frame_changes(c).mean() / real_motion) for c in clips.swapaxes(0, 1)],
     }
-
-
-def motion(clips: np.ndarray) -> np.ndarray:
-    """Mean absolute difference between neighbouring frames of uint8 clips (B, T, H, W, 3), grey levels: (B,)."""
-    return np.abs(np.diff(clips.astype(np.float32), axis=1)).mean(axis=(1, 2, 3, 4))
 
 
 def summary(numbers: Numbers) -> Numbers:
@@ -177,8 +172,9 @@ def run_speed(seed: int) -> Numbers:
             works[f"{name}-{gaps}"] = partial(
                 hierarchical.sample, hierarchy, condition, latent_frames, FILTERS, gaps_at_once=gaps, progress=False
             )
-    sparse = hierarchies["two-levels"].needed(latent_frames)[0]
-    works["plan"] = partial(sliding_window.sample, hierarchies["two-levels"].anchors, condition, sparse, FILTERS)
+    two = hierarchies["two-levels"]
+    sparse = two.needed(latent_frames)[0]
+    works["plan"] = partial(sliding_window.sample, two.anchors, condition, sparse, FILTERS)
     tokens = works["base-3"]()
     works["decode"] = lambda: torch.cat(list(decode_in_windows(vqgan, tokens)), dim=2)
     took: dict[str, list[float]] = {name: [] for name in works}
@@ -194,8 +190,7 @@ def run_speed(seed: int) -> Numbers:
     torch.set_num_threads(threads)
     steps = {"base": latent_frames * tokens_a_frame}
     for gaps in GAPS_AT_ONCE:
-        rounds = -(-(sparse - 1) // gaps)
-        steps[f"two-levels-{gaps}"] = (sparse + rounds * (RATIO - 1)) * tokens_a_frame
+        steps[f"two-levels-{gaps}"] = len(order_of_drawing(two.strides, latent_frames, gaps)) * tokens_a_frame
     return {"seconds": {name: median(times) for name, times in took.items()}, "steps": steps, "frames": SPEED_FRAMES}
 
 

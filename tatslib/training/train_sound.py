@@ -14,7 +14,7 @@ from torch import Tensor
 from tatslib.config import Config
 from tatslib.training.checkpoint import claim_run, save_model
 from tatslib.training.loop import Share, train
-from tatslib.training.presets import Scale
+from tatslib.training.presets import PAPER_VQGAN_TRAINING, PRESETS, Scale
 from tatslib.training.train_vqgan import Clips, VQGANTask, VQGANTraining, clip_within_margins
 from tatslib.vqgan.sound import SoundVQGANConfig, sound_config
 from tatslib.vqgan.vqgan import VQGAN
@@ -48,15 +48,7 @@ SOUND_PRESETS: dict[Scale, SoundPreset] = {
             codebook_decay=0.97,
             restart_below_mean=0.1,
         ),
-        training=VQGANTraining(
-            steps=500,
-            batch=8,
-            learning_rate=1e-3,
-            decay_tail=0.5,
-            l2_weight=2.0,
-            warmup_without_codes=80,
-            precision="auto",
-        ),
+        training=PRESETS["toy"].vqgan_training.replace(steps=500),
     ),
     "gpu": SoundPreset(
         vqgan=SoundVQGANConfig(
@@ -67,31 +59,11 @@ SOUND_PRESETS: dict[Scale, SoundPreset] = {
             codebook_decay=0.97,
             restart_below_mean=0.1,
         ),
-        training=VQGANTraining(
-            steps=4000,
-            batch=64,
-            learning_rate=1e-3,
-            decay_tail=0.5,
-            l2_weight=2.0,
-            warmup_without_codes=300,
-            log_every=10,
-            precision="auto",
-        ),
+        training=PRESETS["gpu"].vqgan_training.replace(batch=64, learning_rate=1e-3),
     ),
     "paper": SoundPreset(  # what B.2 says of VQGANs, without its adversaries; the rest is published nowhere
         vqgan=SoundVQGANConfig(),
-        training=VQGANTraining(
-            steps=30_000,
-            batch=96,
-            accumulate=6,
-            learning_rate=3e-5,
-            betas=(0.5, 0.9),
-            decay_tail=0.0,
-            l1_weight=4.0,
-            log_every=50,
-            save_every=1000,
-            precision="auto",
-        ),
+        training=PAPER_VQGAN_TRAINING.replace(perceptual_weight=0.0, gan_start=None),
     ),
 }
 

@@ -15,7 +15,7 @@ A transformer that is to be guided knows one condition token more, which says th
 2022, "Classifier-free diffusion guidance"). It is the last of them, so that nothing else moves but the video codes.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from einops import rearrange
@@ -127,8 +127,9 @@ class GuidedConfig(GPTConfig):
     null_condition: Literal[True] = True
 
     @model_validator(mode="after")
-    def _something_can_be_given(self) -> "GuidedConfig":
-        check_guided(self)
+    def _something_can_be_given(self) -> Self:
+        if self.condition_codes < 2:
+            raise ValueError(f"condition_codes {self.condition_codes} leave no condition beside the one that says none")
         return self
 
     @property
@@ -137,26 +138,8 @@ class GuidedConfig(GPTConfig):
         return self.condition_codes - 1
 
 
-class GuidedInterpolationConfig(InterpolationConfig):
+class GuidedInterpolationConfig(InterpolationConfig, GuidedConfig):
     """A transformer that fills in and can be guided."""
-
-    null_condition: Literal[True] = True
-
-    @model_validator(mode="after")
-    def _something_can_be_given(self) -> "GuidedInterpolationConfig":
-        check_guided(self)
-        return self
-
-    @property
-    def null_token(self) -> int:
-        """The condition token that says "no condition"."""
-        return self.condition_codes - 1
-
-
-def check_guided(config: GPTConfig) -> None:
-    """A null token takes a place in the condition vocabulary, and so does what it stands for the lack of."""
-    if config.condition_codes < 2:
-        raise ValueError(f"condition_codes {config.condition_codes} leave no condition beside the one that says none")
 
 
 def with_null(config: GPTConfig) -> GPTConfig:
