@@ -56,6 +56,20 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def state_key(path: Path, what: str) -> str:
+    """A name for what is made of a file: 24 digits that change with its place, size, time of change, and with `what`.
+
+    Raises:
+        UserError: if there is no such file.
+    """
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} does not exist, or cannot be read.") from error
+    identity = f"{path.absolute()}|{what}|{status.st_size}|{status.st_mtime_ns}"
+    return hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:24]
+
+
 def fsync(path: Path) -> None:
     """Ask the system to put a file or folder on the disk now."""
     descriptor = os.open(path, os.O_RDONLY)

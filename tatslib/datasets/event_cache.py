@@ -1,13 +1,11 @@
 """What happens in games, kept on disk: a log of megabytes is read once, and its few events many times."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from tatslib.datasets.game_log import GameLog, read_game_log
-from tatslib.errors import UserError
-from tatslib.files import replacing
+from tatslib.files import replacing, state_key
 from tatslib.home import home
 from tatslib.worlds.story import Event
 
@@ -30,7 +28,7 @@ class EventCache:
         Raises:
             UserError: if there is no such log, or it is none.
         """
-        stored = self.folder / f"{self._key(log)}.events"
+        stored = self.folder / f"{state_key(log, f'events {FORM}')}.events"
         if stored.is_file() and (kept := _kept(stored)) is not None:
             return kept
         story = read_game_log(log)
@@ -38,14 +36,6 @@ class EventCache:
             events = [[e.start, e.end, e.kind, e.what, e.direction, e.at] for e in story.events]
             temporary.write_text(json.dumps({"frames": story.frames, "events": events}))
         return story
-
-    def _key(self, log: Path) -> str:
-        try:
-            status = log.stat()
-        except (OSError, ValueError) as error:
-            raise UserError(f"{log} does not exist, or cannot be read.") from error
-        name = f"{FORM}|{log.absolute()}|{status.st_size}|{status.st_mtime_ns}"
-        return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:24]
 
 
 def _kept(stored: Path) -> GameLog | None:

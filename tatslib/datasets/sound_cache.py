@@ -4,13 +4,12 @@ One file a video: one picture of 64 x 16 numbers for each of its frames. It is w
 with the video or from its sound track, and only gets its name when it is whole.
 """
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from tatslib.errors import UserError
-from tatslib.files import replacing
+from tatslib.files import replacing, state_key
 from tatslib.foreign_arrays import read_array
 from tatslib.home import home
 from tatslib.sound import BANDS, MOMENTS, Spectrogram, as_released, read_sound, spectrogram
@@ -66,11 +65,7 @@ class SoundCache:
         return stored.stat().st_size // (4 * BANDS * MOMENTS)
 
     def _stored(self, path: Path, kind: str) -> Path:
-        if not path.is_file():
-            raise UserError(f"{path} does not exist.")
-        status = path.stat()
-        identity = f"{path.absolute()}|{kind}|{status.st_size}|{status.st_mtime_ns}".encode(errors="surrogateescape")
-        return self.folder / f"{hashlib.sha256(identity).hexdigest()[:24]}.sound"
+        return self.folder / f"{state_key(path, kind)}.sound"
 
     def _write(self, stored: Path, pictures: Spectrogram) -> None:
         with replacing(stored) as temporary:
