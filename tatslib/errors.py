@@ -9,7 +9,10 @@ from collections.abc import Sequence
 
 
 class UserError(ValueError):
-    """A mistake that the person at the keyboard can mend; the message says how."""
+    """A mistake that the person at the keyboard can mend; the message says how, in one line whatever it quotes."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(one_line(sentence))
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
