@@ -18,7 +18,15 @@ from tatslib.distributed import Echo
 from tatslib.errors import UserError, one_line
 from tatslib.training.loop import Interrupted
 
-for module in ("data", "train", "tokenize", "sample", "models", "bench"):  # in the order in which help lists them
+for module in (
+    "data",
+    "train",
+    "train_sound",
+    "tokenize",
+    "sample",
+    "models",
+    "bench",
+):  # in the order in which help lists them
     importlib.import_module(f"tatslib.commands.{module}")
 
 

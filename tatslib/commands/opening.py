@@ -12,6 +12,7 @@ from tatslib.datasets.taichi import taichi
 from tatslib.datasets.ucf101 import ucf101
 from tatslib.training.checkpoint import load_model, read_config
 from tatslib.training.device import default_device
+from tatslib.vqgan.sound import SoundVQGANConfig
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
 
 DataSet = Literal["ucf101", "sky", "taichi", "drums", "mugen"]
@@ -44,5 +45,12 @@ def open_clips(
 def load_vqgan(folder: Path) -> VQGAN:
     """A trained VQGAN in evaluation mode, where there is a GPU on it."""
     model = VQGAN(read_config(folder, VQGANConfig))
+    load_model(folder, model)
+    return model.to(default_device())
+
+
+def load_sound_vqgan(folder: Path) -> VQGAN:
+    """A trained VQ-VAE of sound in evaluation mode, where there is a GPU on it."""
+    model = VQGAN(read_config(folder, SoundVQGANConfig))
     load_model(folder, model)
     return model.to(default_device())

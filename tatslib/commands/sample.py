@@ -4,15 +4,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
-import torch
 from tyro.conf import UseAppendAction
 
+from tatslib.commands.leading import check_told, sound_of, storyline
 from tatslib.commands.opening import load_vqgan
 from tatslib.commands.tree import app
+from tatslib.datasets.audioset_drum import FPS
 from tatslib.errors import UserError
 from tatslib.progress import progress
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.hierarchical import stream
+from tatslib.sound import write_video_with_sound
 from tatslib.training.trained_hierarchy import load_hierarchy
 from tatslib.videos import check_suffix, to_uint8, write_video
 from tatslib.vqgan.windows import decode_stream
@@ -26,6 +28,10 @@ def sample_command(
     filler: Annotated[tuple[Path, ...], UseAppendAction] = (),
     frames: int = 256,
     label: int = 0,
+    text: Annotated[tuple[str, ...], UseAppendAction] = (),
+    text_frames: int = 64,
+    sound: Path | None = None,
+    sound_vqgan: Path | None = None,
     context_frames: int | None = None,
     top_k: int | None = None,
     top_p: float | None = 0.8,
@@ -45,6 +51,10 @@ def sample_command(
         out: the video: .mp4, .avi, or no suffix for a folder of frames.
         frames: length of the video; what goes beyond it of the last latent frame is cut off.
         label: class number from 0 on, for a model that knows classes.
+        text: what happens, for a model that was trained on texts; several, each with a --text of its own, are a story.
+        text_frames: how long each text of a story lasts; the last one goes on to the end.
+        sound: a file with a sound track, for a model that was trained on sounds; the video (.mp4) gets it, too.
+        sound_vqgan: folder of the VQ-VAE that turns sound into tokens.
         context_frames: latent frames to look back upon; absent, all that fit.
         top_k: draw among the k likeliest tokens.
         top_p: draw among the likeliest tokens that hold this much probability together.
@@ -54,12 +64,20 @@ def sample_command(
     check_suffix(out)
     if frames < 1:
         raise UserError(f"a video of {frames} frames is none: ask for 1 or more.")
+    if text_frames < 1:
+        raise UserError(f"a text of {text_frames} frames is none: let each last 1 or more.")
+    check_told(transformer, text, sound, sound_vqgan)
+    track = None if sound is None else sound_of(sound, frames)
     model = load_vqgan(vqgan)
     hierarchy = load_hierarchy(model, vqgan, transformer, filler)
     filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p)
     latent_frames = -(-frames // model.config.downsample[0]) + sum(model.config.latent_margins)
-    tokens = stream(hierarchy, torch.tensor([[label]]), latent_frames, filters, context_frames, seed)
+    told = storyline(model.config, label, text, text_frames, track, sound_vqgan, frames)
+    tokens = stream(hierarchy, told, latent_frames, filters, context_frames, seed)
     watched = progress(tokens, label="sampling", total=latent_frames, unit="latent frame")
     video = (frame for part in decode_stream(model, watched, latent_frames) for frame in to_uint8(part[0]))
-    write_video(out, islice(video, frames))
+    if track is not None and out.suffix == ".mp4":
+        write_video_with_sound(out, islice(video, frames), track, FPS)
+    else:
+        write_video(out, islice(video, frames))
     print(f"wrote {frames} frames to {out}")

@@ -4,10 +4,12 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from tatslib.commands.opening import DataSet, load_vqgan, open_clips
+from tatslib.commands.opening import DataSet, load_sound_vqgan, load_vqgan, open_clips
 from tatslib.commands.tree import app
 from tatslib.datasets.shards import shard_name
 from tatslib.distributed import first_on_each_machine, is_main, process_group
+from tatslib.errors import UserError
+from tatslib.training.led_clips import BySound, ByText, Leading
 from tatslib.training.presets import PRESETS
 from tatslib.training.token_shards import latent_frames_of, tokenize_in_shards
 
@@ -22,6 +24,8 @@ def tokenize_command(
     clips: int = PRESETS["toy"].train_clips,
     frames: int | None = None,
     shard_clips: int = 4096,
+    condition: Literal["class", "text", "sound"] = "class",
+    sound_vqgan: Path | None = None,
 ) -> None:
     """Encode clips of a data set into a token set, on which a transformer trains.
 
@@ -37,17 +41,36 @@ def tokenize_command(
         clips: how many clips to encode.
         frames: of a clip, a multiple of the compression in time; absent, as many as the VQGAN was trained on.
         shard_clips: how many clips a file holds, a multiple of 32.
+        condition: what a transformer is to be told of each clip: its class, if it has one; the text of just its
+            frames (mugen); the sound of just its frames (drums).
+        sound_vqgan: folder of a trained VQ-VAE of sound, for the last.
     """
+    check_condition(condition, sound_vqgan)
     with process_group():
         model = load_vqgan(vqgan)
         latent_frames_of(model.config, frames)
         with first_on_each_machine():  # which decodes the videos for the others
             source = open_clips(dataset, data, split, model.config, model.config.margins, frames)
+        leading: Leading | None = None
+        if condition == "text":
+            leading = ByText()
+        elif sound_vqgan is not None:
+            leading = BySound(load_sound_vqgan(sound_vqgan), frames or model.config.frames)
         started = time.perf_counter()
-        shards, made, damaged = tokenize_in_shards(model, source, clips, shard_clips, out)
+        shards, made, damaged = tokenize_in_shards(model, source, clips, shard_clips, out, leading)
         if is_main():
             for number, complaint in damaged.items():
                 print(f"{out / shard_name(number)} {complaint}: made anew")
             pace = sum(shards.shards[number].clips for number in made) / (time.perf_counter() - started)
             new = f"wrote {len(made)} of {len(shards.shards)} shards" if made else "nothing to do"
             print(f"{out}: {new}, {pace:.1f} clips/s; {clips} tokenised clips are there")
+
+
+def check_condition(condition: str, sound_vqgan: Path | None) -> None:
+    """Refuse a sound without its VQ-VAE, and a VQ-VAE without a sound, in a sentence."""
+    if condition == "sound" and sound_vqgan is None:
+        raise UserError("sound becomes tokens by a VQ-VAE of its own: say where one lies (--sound-vqgan FOLDER).")
+    if condition != "sound" and sound_vqgan is not None:
+        raise UserError(
+            f"a VQ-VAE of sound has nothing to do where clips are led by {condition}: add --condition sound."
+        )

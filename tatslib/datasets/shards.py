@@ -287,6 +287,9 @@ def clips_of(tensors: dict[str, Tensor], index: TokenIndex, seed: int = 0) -> To
     found, expected = {name: tuple(value.shape) for name, value in tensors.items()}, (index.clips, *index.latent_shape)
     if found.get("tokens") != expected or found.get("labels") != expected[:1]:
         raise UserError(f"holds {found}, but its index says {expected}")
+    led = (index.clips, index.lead.length) if index.lead else None
+    if led and found.get("conditions") != led:
+        raise UserError(f"holds conditions {found.get('conditions')}, but its index says {led}")
     conditions = tensors.get("conditions")
     conditions = None if conditions is None else conditions.long()
     return TokenClips(tensors["tokens"], tensors["labels"], index, seed, conditions)

@@ -4,6 +4,7 @@ Letters: B batch, t h w latent grid, p pieces of a clip, n_c tokens of a conditi
 """
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 from einops import rearrange
@@ -18,6 +19,14 @@ from tatslib.files import replacing
 from tatslib.randomness import torch_generator
 
 
+class Lead(Config):
+    """What stands before the tokens of each clip beside its class: see `tatslib.transformer.conditions`."""
+
+    kind: Literal["text", "sound"]
+    codes: PositiveInt  # condition tokens that there are
+    length: PositiveInt  # n_c
+
+
 class TokenIndex(Config):
     """What a token set is: saved as `index.json` beside `tokens.safetensors`."""
 
@@ -27,6 +36,7 @@ class TokenIndex(Config):
     classes: tuple[str, ...] = ()  # () for unlabelled data, or where the names are not known
     vqgan: str  # fingerprint of the weights of the model that made them
     latent_stride: int = Field(1, gt=0)  # every how many-th latent frame of the clips was kept
+    lead: Lead | None = None  # of clips that have conditions, where it is known
 
 
 class TokenClips:
@@ -107,9 +117,10 @@ class TokenClips:
         index = self.index.replace(latent_shape=(frames, *shape[1:]), latent_stride=self.index.latent_stride * stride)
         return TokenClips(tokens, self.labels, index, self.seed, self.conditions)
 
-    def with_conditions(self, conditions: Tensor) -> "TokenClips":
+    def with_conditions(self, conditions: Tensor, lead: Lead | None = None) -> "TokenClips":
         """The same clips, each led by a row of condition tokens, int64 (B, n_c)."""
-        return TokenClips(self.tokens, self.labels, self.index, self.seed, conditions)
+        index = self.index.replace(lead=lead)
+        return TokenClips(self.tokens, self.labels, index, self.seed, conditions)
 
     def windows(self, frames: int, hop: int) -> "TokenClips":
         """Pieces of `frames` latent frames of each clip, `hop` apart, as clips of their own; the rest is left out.

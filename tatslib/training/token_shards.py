@@ -12,6 +12,7 @@ from tatslib.datasets.shards import ClipSource, ShardSettings, Written, write_sh
 from tatslib.datasets.tokens import TokenClips, TokenIndex
 from tatslib.errors import UserError
 from tatslib.training.checkpoint import weights_fingerprint
+from tatslib.training.led_clips import Leading
 from tatslib.training.train_transformer import tokenize
 from tatslib.training.train_vqgan import Clips
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
@@ -31,7 +32,16 @@ class Later:
         return self.data.clips(self.first + step // parts, batch_size, rank=step % parts, world_size=parts)
 
 
-def tokenize_in_shards(vqgan: VQGAN, data: ClipDataset, clips: int, shard_clips: int, folder: Path) -> Written:
+def places_of(data: ClipDataset, first: int, count: int) -> list[tuple[int, int]]:
+    """Where clips of a token set are cut out, `count` from number `first` on: video and first frame of each."""
+    steps = range(first // BATCH, -(-(first + count) // BATCH))
+    places = [place for step in steps for place in data.places(step, BATCH)]
+    return places[first % BATCH :][:count]
+
+
+def tokenize_in_shards(
+    vqgan: VQGAN, data: ClipDataset, clips: int, shard_clips: int, folder: Path, leading: Leading | None = None
+) -> Written:
     """Write (or finish, or mend) a sharded token set; processes that run this together share the work.
 
     Args:
@@ -40,9 +50,11 @@ def tokenize_in_shards(vqgan: VQGAN, data: ClipDataset, clips: int, shard_clips:
         clips: how many to encode, those of steps 0, 1, ... of `BATCH`.
         shard_clips: how many a shard holds.
         folder: where to.
+        leading: what makes the condition tokens of clips that are led by more than their class.
 
     Raises:
-        UserError: if a shard is no whole number of batches, and as `write_shards` does.
+        UserError: if clips with margins, or without text or sound, are to be led; if a shard is no whole number of
+            batches; and as `write_shards` does.
     """
     if shard_clips < 1 or shard_clips % BATCH:
         upper = (max(shard_clips, 0) // BATCH + 1) * BATCH
@@ -50,6 +62,13 @@ def tokenize_in_shards(vqgan: VQGAN, data: ClipDataset, clips: int, shard_clips:
     if clips < 1:
         raise UserError(f"a set of {clips} clips is none: take 1 or more.")
     config = vqgan.config
+    if leading is not None:
+        leading.check(data)
+    if leading is not None and sum(config.margins):
+        raise UserError(
+            f"this VQGAN sees {sum(config.margins)} frames beyond its clips, of which text and sound would tell, too: "
+            "take one that pads."
+        )
     frames = data.length - sum(config.margins)
     shape = (latent_frames_of(config, frames), *config.latent_shape[1:])
     tokens = TokenIndex(
@@ -58,13 +77,17 @@ def tokenize_in_shards(vqgan: VQGAN, data: ClipDataset, clips: int, shard_clips:
         latent_shape=shape,
         classes=data.classes,
         vqgan=weights_fingerprint(vqgan),
+        lead=leading.lead if leading is not None else None,
     )
     at_once = BATCH  # long clips in smaller batches, so that they take no more memory
     while at_once > 1 and at_once * frames > BATCH * config.frames:
         at_once //= 2
 
     def make(first: int, count: int) -> TokenClips:
-        return tokenize(vqgan, Later(data, first // BATCH), count, at_once, classes=data.classes)
+        made = tokenize(vqgan, Later(data, first // BATCH), count, at_once, classes=data.classes)
+        if leading is None:
+            return made
+        return made.with_conditions(leading.conditions(data, places_of(data, first, count)), leading.lead)
 
     return write_shards(folder, ShardSettings(tokens=tokens, source=ClipSource.of(data), shard_clips=shard_clips), make)
 

@@ -114,10 +114,12 @@ class TransformerTask:
 
 
 def gpt_config(index: TokenIndex, layers: int, heads: int, width: int) -> GPTConfig:
-    """The transformer for a token set: one condition token, the class, or a start token where there are no classes."""
+    """The transformer for a token set: before the video stands what leads it, or else its class, or a start token."""
+    lead = index.lead
     return GPTConfig(
         codes=index.codes,
-        condition_codes=max(1, len(index.classes)),
+        condition_codes=lead.codes if lead else max(1, len(index.classes)),
+        condition_length=lead.length if lead else 1,
         latent_shape=index.latent_shape,
         layers=layers,
         heads=heads,

@@ -1,0 +1,42 @@
+"""`tats train sound`."""
+
+from pathlib import Path
+
+from tatslib.commands.tree import train
+from tatslib.datasets.audioset_drum import audioset_drum
+from tatslib.distributed import first_on_each_machine, is_main, process_group
+from tatslib.training.device import default_device
+from tatslib.training.presets import Scale
+from tatslib.training.train_sound import SOUND_PRESETS, evaluate_sound, train_sound
+
+
+@train.command(name="sound")
+def train_sound_command(
+    data: Path, out: Path, scale: Scale = "toy", steps: int | None = None, batch: int | None = None, seed: int = 0
+) -> None:
+    """Train the VQ-VAE that turns sound into tokens, on a folder of drum videos; run it again to go on after a stop.
+
+    On several GPUs or machines: `torchrun --nproc-per-node gpu -m tatslib.cli train sound ...`.
+
+    Args:
+        data: the data set's folder, real or toy.
+        out: folder of the run.
+        scale: row of the table of presets.
+        steps: other than the preset's; so is the next.
+        batch: clips a step, over all processes.
+        seed: of weights, clips and codes.
+    """
+    preset = SOUND_PRESETS[scale]
+    config, settings = preset.vqgan, preset.training
+    warmup = min(settings.warmup_without_codes, (steps or settings.steps) // 4)  # a short trial gets a codebook too
+    wanted = {"steps": steps or settings.steps, "batch": batch or settings.batch}
+    training = settings.replace(seed=seed, warmup_without_codes=warmup, **wanted)
+    with process_group():
+        with first_on_each_machine():  # which decodes the videos for the others
+            length = config.frames + sum(config.forward_margins)
+            heard, held_out = (audioset_drum(data, split, length=length) for split in ("train", "test"))
+        vqgan = train_sound(config, training, heard, out, device=default_device())
+        if is_main():
+            scores = evaluate_sound(vqgan, held_out)
+            psnr, used = f"PSNR {scores['psnr']:.2f} dB", f"{scores['used_codes']:.0%} of the codes used"
+            print(f"{out}: {psnr}, {used}, on held-out sound")

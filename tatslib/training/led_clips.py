@@ -1,0 +1,92 @@
+"""What clips are led by, as condition tokens: the text or the sound of just their frames (paper 2.3, 3.1).
+
+Dimension letters
+    B clips · T frames · F M bands and moments of a spectrogram · n_c condition length
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from tatslib.datasets.audioset_drum import DrumClips
+from tatslib.datasets.clips import ClipDataset
+from tatslib.datasets.mugen import StoryClips
+from tatslib.datasets.tokenizer import Tokenizer
+from tatslib.datasets.tokens import Lead
+from tatslib.errors import UserError
+from tatslib.transformer.conditions import RELEASED_TEXT, Prefix, sound_condition, sound_prefix, text_condition
+from tatslib.vqgan.sound import encode_sound, sound_config
+from tatslib.vqgan.vqgan import VQGAN
+
+AT_ONCE = 32  # clips whose sound is encoded together
+
+
+class Leading(ABC):
+    """Something that makes the condition tokens of clips."""
+
+    prefix: Prefix
+
+    @property
+    def lead(self) -> Lead:
+        """The prefix as a token set remembers it."""
+        return Lead(**self.prefix.model_dump())
+
+    @abstractmethod
+    def check(self, clips: ClipDataset) -> None:
+        """Refuse a data set that knows nothing of the kind, in a sentence."""
+
+    @abstractmethod
+    def conditions(self, clips: ClipDataset, places: Sequence[tuple[int, int]]) -> Tensor:
+        """The condition tokens of the clips at some places (video, first frame), int64 (B, n_c)."""
+
+
+class ByText(Leading):
+    """What happens in a clip, in the tokens of CLIP, as the released transformer reads it; padding is masked."""
+
+    def __init__(self, prefix: Prefix = RELEASED_TEXT) -> None:
+        self.prefix = prefix
+
+    def check(self, clips: ClipDataset) -> None:
+        """Refuse clips without texts."""
+        if not isinstance(clips, StoryClips):
+            raise UserError("this data set has no texts: mugen has (`tats data make platform` writes a small one).")
+
+    def conditions(self, clips: ClipDataset, places: Sequence[tuple[int, int]]) -> Tensor:
+        """Texts in tokens."""
+        assert isinstance(clips, StoryClips)
+        return self.encode([clips.text(*place) for place in places])
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """B texts as condition tokens, int64 (B, n_c)."""
+        return text_condition(Tokenizer.clip()(list(texts), self.prefix.length))
+
+
+class BySound(Leading):
+    """What is heard in a clip, in the tokens of a VQ-VAE of sound.
+
+    Args:
+        listener: the VQ-VAE.
+        frames: of a clip.
+    """
+
+    def __init__(self, listener: VQGAN, frames: int | None = None) -> None:
+        self.listener, self.prefix = listener, sound_prefix(sound_config(listener), frames)
+
+    def check(self, clips: ClipDataset) -> None:
+        """Refuse clips without sound."""
+        if not isinstance(clips, DrumClips):
+            raise UserError("this data set has no sound: drums has (`tats data make drums` writes a small one).")
+
+    def conditions(self, clips: ClipDataset, places: Sequence[tuple[int, int]]) -> Tensor:
+        """Spectrograms in tokens."""
+        assert isinstance(clips, DrumClips)
+        parts = [places[start : start + AT_ONCE] for start in range(0, len(places), AT_ONCE)]
+        return torch.cat([sound_condition(encode_sound(self.listener, heard(clips, part))) for part in parts])
+
+
+def heard(clips: DrumClips, places: Sequence[tuple[int, int]]) -> Tensor:
+    """Spectrograms of the clips at some places, float32 (B, 1, T, F, M) in [-1, 1]."""
+    return rearrange([torch.from_numpy(clips.sound(*place)) for place in places], "B T F M -> B 1 T F M")
