@@ -18,6 +18,9 @@ import torch
 
 from tatslib.studies import (
     codebook,
+    conditions_class,
+    conditions_sound,
+    conditions_text,
     draws,
     drift,
     hierarchy,
@@ -42,7 +45,9 @@ TIMED = ("padding-costs",)  # when nothing else runs
 def studies() -> Iterator[Study]:
     """All of them, those first that build what the others use."""
     first = (positions, drift, likelihood, draws)
-    for module in (*first, padding, image_border, codebook, stability, leak, hierarchy, sampling_options):
+    later = (padding, image_border, codebook, stability, leak, hierarchy, sampling_options)
+    conditions = (conditions_class, conditions_sound, conditions_text)
+    for module in (*first, *later, *conditions):
         yield from module.studies()
 
 

@@ -7,6 +7,7 @@ from typing import get_args
 
 from tatslib.errors import UserError, did_you_mean
 from tatslib.home import home
+from tatslib.recipes.conditioned import conditioned_recipes
 from tatslib.recipes.guided import guided_recipes
 from tatslib.recipes.hierarchy import hierarchy_recipes
 from tatslib.recipes.images import image_recipes
@@ -75,6 +76,7 @@ def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
     recipes |= image_recipes(preset, seed)
     recipes |= hierarchy_recipes(preset, seed)
     recipes |= guided_recipes(preset, seed)
+    recipes |= conditioned_recipes(scale, seed)
     return recipes
 
 
