@@ -42,7 +42,7 @@ from tatslib.worlds.story import Statement, say
 
 LANGUAGE = "words.json"
 VQGAN_STEPS = 5 / 7  # of the preset's: these worlds have fewer shapes than the actions
-TRANSFORMER_STEPS = 4 / 5  # of the preset's: a condition makes the sequence longer, and each step slower
+TRANSFORMER_STEPS = 1 / 2  # of the preset's: a condition makes the sequence longer, and each step slower
 UNTOLD = 0.5  # share of the clips of which nothing is told
 
 # CLIP's 49,408 tokens and 256 places are what the paper takes. The game is told in some forty of them, and a clip of 16
