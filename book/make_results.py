@@ -18,6 +18,7 @@ import torch
 
 from tatslib.studies import (
     codebook,
+    condition_samples,
     conditions_class,
     conditions_sound,
     conditions_text,
@@ -37,7 +38,7 @@ from tatslib.studies.results import Study
 from tatslib.training.device import available_cores
 from tatslib.training.presets import current_scale
 
-SEEDS = {"equivariance-untrained": range(5)}
+SEEDS = {"equivariance-untrained": range(5), "condition-samples": range(1)}  # videos to look at: one seed
 DEFAULT_SEEDS = range(3)
 TIMED = ("padding-costs",)  # when nothing else runs
 
@@ -46,7 +47,7 @@ def studies() -> Iterator[Study]:
     """All of them, those first that build what the others use."""
     first = (positions, drift, likelihood, draws)
     later = (padding, image_border, codebook, stability, leak, hierarchy, sampling_options)
-    conditions = (conditions_class, conditions_sound, conditions_text)
+    conditions = (conditions_class, conditions_sound, conditions_text, condition_samples)
     for module in (*first, *later, *conditions):
         yield from module.studies()
 

@@ -1,0 +1,101 @@
+"""A few videos that were drawn by sound and by text, packed into numbers, so that a page can show them.
+
+Which ones is fixed here, before any was drawn: the first held-out videos, the first edits, one story. None is chosen.
+
+Letters: T frames, H W their height and width.
+"""
+
+import base64
+import lzma
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tatslib.errors import UserError
+from tatslib.sampling.storyline import Story
+from tatslib.studies import conditions_sound, conditions_text
+from tatslib.studies.conditions import SAMPLING
+from tatslib.studies.results import Numbers, Study
+from tatslib.videos import Video
+
+CONCERTS, GIVEN = 2, 4  # videos by sound, and the real frames with which they begin
+TALES = 4  # edits of each kind
+CLAUSES = Story(
+    (
+        ("walks to the right, and collects a coin", 24),
+        ("jumps, and kills a slime", 24),
+        ("stands still", 24),
+        ("walks to the right, and is killed by a face", 32),
+    ),
+    between=", and ",
+)
+STORY_FRAMES = sum(length for _, length in CLAUSES.pieces)
+
+
+def story(frames: range) -> str:
+    """What is told of some frames of the long video: one sentence, as in training, of all clauses that they touch."""
+    return f"Mugen {CLAUSES(frames)}."
+
+
+def pack(videos: Video) -> dict[str, Any]:
+    """Videos as text, without a loss: what changes from frame to frame, compressed (LZMA), in base 64.
+
+    Args:
+        videos: uint8 (..., T, H, W, 3).
+
+    Returns:
+        "shape" and "data", as JSON has them.
+    """
+    changes = np.diff(videos, axis=-4, prepend=np.zeros_like(videos[..., :1, :, :, :]))  # modulo 256
+    return {"shape": list(videos.shape), "data": base64.b64encode(lzma.compress(changes.tobytes())).decode()}
+
+
+def unpack(packed: dict[str, Any]) -> Video:
+    """The videos of `pack`, to the last bit.
+
+    Raises:
+        UserError: for anything else.
+    """
+    try:
+        content = lzma.decompress(base64.b64decode(packed["data"], validate=True))
+        changes = np.frombuffer(content, np.uint8).reshape(packed["shape"])
+    except (KeyError, ValueError, lzma.LZMAError) as error:
+        raise UserError(f"these are no packed videos ({error}).") from error
+    return changes.cumsum(axis=-4, dtype=np.uint8)
+
+
+def run(seed: int) -> Numbers:
+    """Videos by sound with the strikes that are heard, edited texts with both videos, and the story."""
+    concert = conditions_sound.sample_videos(seed, CONCERTS, GIVEN)
+    numbers: Numbers = {
+        "sound": {
+            "told": pack(concert.told),
+            "untold": pack(concert.untold),
+            "strikes": [[list(strike) for strike in strikes] for strikes in concert.strikes],
+        }
+    }
+    for kind in conditions_text.EDITING:
+        pairs = conditions_text.sample_edits(seed, kind, TALES)
+        for side, tales in zip(("before", "after"), zip(*pairs, strict=True), strict=True):
+            numbers[f"{kind}-{side}"] = {
+                "texts": [tale.text for tale in tales],
+                "videos": pack(np.stack([tale.video for tale in tales])),
+            }
+    return numbers | {"story": pack(conditions_text.sample_story(seed, story, STORY_FRAMES))}
+
+
+def studies() -> Iterator[Study]:
+    """What `make results` runs from here, with the protocol."""
+    clauses = "; ".join(f"{text} ({length} frames)" for text, length in CLAUSES.pieces)
+    yield Study(
+        "condition-samples",
+        f"""Videos to look at, of seed 0, by the transformers of the studies condition-sound and condition-text; nothing
+        is measured. They were fixed before any was drawn and are not chosen. Sampling: {SAMPLING}. sound: the first
+        {CONCERTS} videos of the test split, of which {GIVEN} real frames are given, led by their sound (told) or by
+        none (untold) with the same luck; strikes: that are heard, frame and drum. fate, monster: the first {TALES}
+        texts of held-out clips that can be edited, as in condition-text, before and after, with the same luck. story:
+        {STORY_FRAMES} frames, told anew whenever the window moves; the sentence is made of all clauses that the window
+        touches: {clauses}. Videos are uint8, packed without a loss.""",
+        run,
+    )
