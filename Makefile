@@ -42,7 +42,8 @@ chapters-test: env
 
 page-test: env
 	@$(PY) tools/browser.py --install
-	$(ONE_THREAD) $(PY) -m pytest tests/browser tests/test_readme.py
+	@# side by side: the browser waits for videos to play while the commands of the README compute
+	$(ONE_THREAD) $(PY) -m pytest tests/browser tests/test_readme.py -n 2 --dist loadfile
 
 demo: env  ## one long video at toy scale, from nothing, in under five minutes
 	@set -euo pipefail; PATH="$$PWD/.venv/bin:$$PATH"; \
@@ -57,9 +58,11 @@ results: env  ## recompute every number and video under book/results and book/_s
 	$(PY) book/make_results.py
 	$(PY) book/make_costs.py
 	$(PY) book/make_media.py
+	$(PY) book/make_claims.py
 
 gpu: env  ## with a GPU: the same studies at gpu scale, into book/results/*-gpu.json
 	TATS_SCALE=gpu $(PY) book/make_results.py
+	$(PY) book/make_claims.py
 
 lint: env
 	$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy

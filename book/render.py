@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import check_numbers
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,10 +49,13 @@ def lay_out(chapters: Path) -> None:
 
 
 def main() -> None:
-    """Lay out, render, say where."""
+    """Check the numbers, lay out, render, say where."""
     parser = argparse.ArgumentParser(description="Render the book.")
     parser.add_argument("--chapters", type=Path, required=True, help="folder with the executed notebooks")
-    lay_out(ROOT / parser.parse_args().chapters)
+    chapters = ROOT / parser.parse_args().chapters
+    if found := check_numbers.complaints():
+        sys.exit("\n".join([*found, "The book was not rendered: numbers without a source, see above."]))
+    lay_out(chapters)
     # The renderer numbers nothing from the clock, but asks git and the time zone; give it the same answers everywhere.
     environment = os.environ | {"TZ": "UTC", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(SOURCE), "--path-output", str(BOOK)]
