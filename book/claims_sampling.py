@@ -126,7 +126,8 @@ SAMPLING = (
             ),
         ),
         "08 Where the time goes",
-        "Less than 0.3 counts as a quarter (set when the results were known). Many gaps side by side are cheap on a GPU and not on a processor.",
+        "Less than 0.3 counts as a quarter (set when the results were known). Many gaps side by side are cheap on a "
+        "GPU and not on a processor.",
     ),
     Claim(
         "interpolation-attention",
