@@ -28,6 +28,7 @@ from tatslib.studies import (
     image_border,
     leak,
     likelihood,
+    limits,
     padding,
     positions,
     results,
@@ -48,7 +49,8 @@ def studies() -> Iterator[Study]:
     first = (positions, drift, likelihood, draws)
     later = (padding, image_border, codebook, stability, leak, hierarchy, sampling_options)
     conditions = (conditions_class, conditions_sound, conditions_text, condition_samples)
-    for module in (*first, *later, *conditions):
+    ends = (limits,)
+    for module in (*first, *later, *conditions, *ends):
         yield from module.studies()
 
 

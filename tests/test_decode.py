@@ -147,16 +147,17 @@ def test_reading_past_the_block_ends_in_a_sentence() -> None:
         decoder.step(torch.zeros(1, dtype=torch.int64))
 
 
-def test_a_decoder_recovers_from_weights_that_were_not_finite() -> None:
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_decoder_recovers_from_weights_that_were_not_finite(batch: int) -> None:
     gpt = lively_gpt(GPTConfig(codes=9, latent_shape=(8, 1, 1), layers=2, heads=2, width=8))
-    sound, start = copy.deepcopy(gpt.state_dict()), torch.zeros(2, 1, dtype=torch.int64)
+    sound, start = copy.deepcopy(gpt.state_dict()), torch.zeros(batch, 1, dtype=torch.int64)
     fresh, decoder = Decoder(gpt, 2), Decoder(gpt, 2)
     fresh.prefill(start)
     expected = fresh.step(start[:, 0])
     with torch.no_grad():
         gpt.tok_emb.weight.fill_(torch.nan)
     with pytest.raises(UserError, match="not finite"):
-        decoder.generate(decoder.prefill(start), 6, Filters(), iter(torch.ones(6, 2, 10)))
+        decoder.generate(decoder.prefill(start), 6, Filters(), iter(torch.ones(6, batch, 10)))
     gpt.load_state_dict(sound)
     decoder.prefill(start)
     torch.testing.assert_close(decoder.step(start[:, 0]), expected)

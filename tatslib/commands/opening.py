@@ -32,14 +32,16 @@ def open_clips(
     config: VQGANConfig,
     margins: tuple[int, int],
     frames: int | None = None,
+    stride: int | None = None,
 ) -> ClipDataset:
     """Clips of a real or toy data set as a VQGAN takes them, with the real frames around that `valid` asks for.
 
-    They have as many frames as the VQGAN was trained on, unless `frames` says how many.
+    They have as many frames as the VQGAN was trained on, unless `frames` says how many, and lie as far apart as the
+    data set's reader has it (4 for taichi, otherwise 1), unless `stride` says how far.
     """
-    return READERS[dataset](
-        folder, split=split, length=(frames or config.frames) + sum(margins), resolution=config.resolution
-    )
+    options = {} if stride is None else {"stride": stride}
+    length = (frames or config.frames) + sum(margins)
+    return READERS[dataset](folder, split=split, length=length, resolution=config.resolution, **options)
 
 
 def load_vqgan(folder: Path) -> VQGAN:

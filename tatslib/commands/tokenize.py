@@ -23,6 +23,7 @@ def tokenize_command(
     split: Literal["train", "test"] = "train",
     clips: int = PRESETS["toy"].train_clips,
     frames: int | None = None,
+    stride: int | None = None,
     shard_clips: int = 4096,
     condition: Literal["class", "text", "sound"] = "class",
     sound_vqgan: Path | None = None,
@@ -40,6 +41,8 @@ def tokenize_command(
         split: which part of the data.
         clips: how many clips to encode.
         frames: of a clip, a multiple of the compression in time; absent, as many as the VQGAN was trained on.
+        stride: distance between two frames of a clip in the video; absent, 4 for taichi and 1 for the others. A hierarchy
+            takes 1 for all.
         shard_clips: how many clips a file holds, a multiple of 32.
         condition: what a transformer is to be told of each clip: its class, if it has one; the text of just its
             frames (mugen); the sound of just its frames (drums).
@@ -50,7 +53,7 @@ def tokenize_command(
         model = load_vqgan(vqgan)
         latent_frames_of(model.config, frames)
         with first_on_each_machine():  # which decodes the videos for the others
-            source = open_clips(dataset, data, split, model.config, model.config.margins, frames)
+            source = open_clips(dataset, data, split, model.config, model.config.margins, frames, stride)
         leading: Leading | None = None
         if condition == "text":
             leading = ByText()

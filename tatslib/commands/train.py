@@ -3,32 +3,57 @@
 from pathlib import Path
 from typing import Literal
 
+from tyro.conf import Positional
+
 from tatslib.commands.opening import DataSet, open_clips
 from tatslib.commands.tree import train
-from tatslib.datasets.sharded_clips import open_tokens
+from tatslib.datasets.sharded_clips import ShardedClips, open_tokens
+from tatslib.datasets.tokens import TokenClips
 from tatslib.distributed import first_on_each_machine, is_main, process_group
+from tatslib.errors import UserError
+from tatslib.training.budget import Budget, table, transformer_budget, vqgan_budget
 from tatslib.training.checkpoint import load_model, read_config
 from tatslib.training.device import default_device
+from tatslib.training.paper_presets import PAPER_PRESETS, PaperSet, Role
 from tatslib.training.presets import PRESETS, Scale
 from tatslib.training.train_interpolation import InterpolationTraining, interpolation_config
-from tatslib.training.train_transformer import gpt_config, train_transformer
+from tatslib.training.train_transformer import TransformerTraining, gpt_config, train_transformer
 from tatslib.training.train_vqgan import evaluate_vqgan, train_vqgan
 from tatslib.vqgan.padding import Mode
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
+
+
+@train.command(name="plan")
+def train_plan_command(
+    preset: Positional[PaperSet], gpu: str = "H100", gpus: int = 8, utilisation: float = 0.3
+) -> None:
+    """Say what training the paper's models of a data set would take; nothing is trained.
+
+    Args:
+        preset: whose models.
+        gpu: V100, V100-float16, T4, A100 or H100.
+        gpus: how many of them share each batch.
+        utilisation: the share of their peak that is reached.
+    """
+    paper = PAPER_PRESETS[preset]
+    print(f"{paper.title}: {paper.vqgan.resolution}x{paper.vqgan.resolution} pixels, condition: {paper.condition.kind}")
+    print(table(list(paper.budgets().values()), gpu, gpus, utilisation))
 
 
 @train.command(name="vqgan")
 def train_vqgan_command(
     data: Path,
     out: Path,
-    dataset: DataSet = "ucf101",
-    scale: Scale = "toy",
+    dataset: DataSet | None = None,
+    scale: Scale | None = None,
+    preset: PaperSet | None = None,
     padding: Mode = "replicate",
     steps: int | None = None,
     batch: int | None = None,
     accumulate: int | None = None,
     learning_rate: float | None = None,
     gan_start: int | None = None,
+    stride: int | None = None,
     weights: Path | None = None,
     seed: int = 0,
 ) -> None:
@@ -39,20 +64,26 @@ def train_vqgan_command(
     Args:
         data: the data set's folder, real or toy.
         out: folder of the run: checkpoints, log, and in the end config.json and model.safetensors.
-        dataset: whose layout the folder has.
-        scale: row of the table of presets.
+        dataset: whose layout the folder has; absent, the preset's, or UCF-101's.
+        scale: row of the table of presets; absent, toy.
+        preset: in place of a scale, the paper's settings for this data set; what they cost is said first.
         padding: of every convolution in time and space; valid means real frames in time.
         steps: other than the preset's; so are the next four.
         batch: clips a step, over all parts and processes.
         accumulate: parts that a batch is computed in, if it does not fit into memory.
         learning_rate: the largest.
         gan_start: step at which the adversaries join; at toy and gpu scale in a run of their own (see weights).
+        stride: distance between two frames of a clip in the video; absent, 4 for taichi and 1 for the others.
         weights: folder of a trained VQGAN to begin with; the settings are then those of the adversaries.
         seed: of weights, clips and codes.
     """
-    preset = PRESETS[scale]
-    config = preset.vqgan.replace(padding=padding)
-    settings = preset.adversarial if weights is not None and preset.adversarial is not None else preset.vqgan_training
+    row = PRESETS[one_of(scale, preset)]
+    config, settings = row.vqgan, row.vqgan_training
+    if preset is not None:
+        config, settings = PAPER_PRESETS[preset].vqgan, PAPER_PRESETS[preset].vqgan_training
+    elif weights is not None and row.adversarial is not None:
+        settings = row.adversarial
+    config = config.replace(padding=padding)
     wanted = {"steps": steps, "batch": batch, "accumulate": accumulate, "learning_rate": learning_rate}
     wanted = {name: value for name, value in {**wanted, "gan_start": gan_start}.items() if value is not None}
     warmup = min(settings.warmup_without_codes, (steps or settings.steps) // 4)  # a short trial gets a codebook too
@@ -62,9 +93,12 @@ def train_vqgan_command(
         begin = VQGAN(read_config(weights, VQGANConfig, expected=config))
         load_model(weights, begin)
     with process_group():
+        if preset is not None:
+            announce(vqgan_budget(config, training))
         with first_on_each_machine():  # which decodes the videos for the others
-            clips = open_clips(dataset, data, "train", config, config.forward_margins)
-            held_out = open_clips(dataset, data, "test", config, config.forward_margins)
+            source = dataset or preset or "ucf101"
+            clips = open_clips(source, data, "train", config, config.forward_margins, stride=stride)
+            held_out = open_clips(source, data, "test", config, config.forward_margins, stride=stride)
         vqgan = train_vqgan(config, training, clips, out, device=default_device(), start=begin)
         if is_main():
             scores = evaluate_vqgan(vqgan, held_out)
@@ -76,7 +110,8 @@ def train_vqgan_command(
 def train_transformer_command(
     tokens: str,
     out: Path,
-    scale: Scale = "toy",
+    scale: Scale | None = None,
+    preset: PaperSet | None = None,
     latent_stride: int = 1,
     latent_frames: int | None = None,
     steps: int | None = None,
@@ -90,18 +125,25 @@ def train_transformer_command(
     Args:
         tokens: a folder that `tats tokenize` wrote, or the URL where it lies (s3://, gs://, https://, ...).
         out: folder of the run.
-        scale: row of the table of presets.
+        scale: row of the table of presets; absent, toy.
+        preset: in place of a scale, the paper's settings for this data set, of TATS-base, or with a latent stride of
+            the transformer that plans; what they cost is said first.
         latent_stride: train on every so-manieth latent frame only; 4 out of long clips is how a hierarchy begins.
         latent_frames: how many of them; absent, all.
         steps: other than the preset's.
         seed: of weights and order.
         shard: under torchrun, hold a slice of the model in each process, for models too large for one GPU.
     """
-    preset = PRESETS[scale]
-    training = preset.transformer_training.replace(seed=seed, steps=steps or preset.transformer_training.steps)
+    row = PRESETS[one_of(scale, preset)]
     clips = open_tokens(tokens, seed).every(latent_stride, latent_frames)
-    config = gpt_config(clips.index, preset.transformer.layers, preset.transformer.heads, preset.transformer.width)
+    config = gpt_config(clips.index, row.transformer.layers, row.transformer.heads, row.transformer.width)
+    settings = row.transformer_training
+    if preset is not None:
+        settings = as_in_the_paper(preset, "base" if latent_stride == 1 else "sparse", clips)
+    training = settings.replace(seed=seed, steps=steps or settings.steps)
     with process_group():
+        if preset is not None:
+            announce(transformer_budget(config, training))
         train_transformer(config, training, clips, out, device=default_device(), sharded=shard)
         if is_main():
             print(f"{out}: trained {training.steps} steps")
@@ -111,7 +153,8 @@ def train_transformer_command(
 def train_interpolation_command(
     tokens: str,
     out: Path,
-    scale: Scale = "toy",
+    scale: Scale | None = None,
+    preset: PaperSet | None = None,
     latent_stride: int = 1,
     latent_frames: int = 5,
     loss_over: Literal["gap", "all"] = "gap",
@@ -126,7 +169,8 @@ def train_interpolation_command(
     Args:
         tokens: a folder that `tats tokenize` wrote, or the URL where it lies (s3://, gs://, https://, ...).
         out: folder of the run.
-        scale: row of the table of presets.
+        scale: row of the table of presets; absent, toy.
+        preset: in place of a scale, the paper's settings for this data set; what they cost is said first.
         latent_stride: of the frames that it works on: 1 for the lowest level; above it, latent-frames less one.
         latent_frames: of a gap with the frame at either end: 5 makes a level four times as dense as the one above.
         loss_over: gap counts the tokens to fill in; all, as released, the known ones at both ends, too.
@@ -134,13 +178,61 @@ def train_interpolation_command(
         seed: of weights and order.
         shard: under torchrun, hold a slice of the model in each process, for models too large for one GPU.
     """
-    preset = PRESETS[scale]
-    settings = {**preset.transformer_training.model_dump(), "seed": seed, "loss_over": loss_over}
-    training = InterpolationTraining(**{**settings, "steps": steps or preset.transformer_training.steps})
+    row = PRESETS[one_of(scale, preset)]
     clips = open_tokens(tokens, seed).every(latent_stride).windows(latent_frames, latent_frames - 1)
-    size = preset.transformer
-    config = interpolation_config(clips.index, size.layers, size.heads, size.width)
+    config = interpolation_config(clips.index, row.transformer.layers, row.transformer.heads, row.transformer.width)
+    settings = row.transformer_training
+    if preset is not None:
+        settings = as_in_the_paper(preset, "filler", clips)
+    changes = {"seed": seed, "loss_over": loss_over, "steps": steps or settings.steps}
+    training = InterpolationTraining(**{**settings.model_dump(), **changes})
     with process_group():
+        if preset is not None:
+            announce(transformer_budget(config, training, "filler"))
         train_transformer(config, training, clips, out, device=default_device(), label="filler", sharded=shard)
         if is_main():
             print(f"{out}: trained {training.steps} steps")
+
+
+def one_of(scale: Scale | None, preset: PaperSet | None) -> Scale:
+    """The row of the table of presets that is meant; the paper's models of a data set belong to paper scale.
+
+    Raises:
+        UserError: if both are named.
+    """
+    if scale is not None and preset is not None:
+        raise UserError(f"--scale {scale} and --preset {preset} both name settings: give one of them.")
+    return scale or ("toy" if preset is None else "paper")
+
+
+def as_in_the_paper(preset: PaperSet, role: Role, clips: TokenClips | ShardedClips) -> TransformerTraining:
+    """How the paper trained its transformer of a data set, if these clips are what that one reads.
+
+    Raises:
+        UserError: if the data set has no such transformer, the tokens are of another grid or number, or they lack the
+            text or sound that this one is led by.
+    """
+    paper = PAPER_PRESETS[preset]
+    if role not in paper.transformers:
+        raise UserError(f"The paper has no hierarchy for {paper.title}: leave --preset out, or train its base.")
+    wanted = paper.transformers[role]
+    found = clips.index
+    if (found.codes, found.latent_shape) != (wanted.gpt.codes, wanted.gpt.latent_shape):
+        raise UserError(
+            f"These clips have {found.latent_shape} tokens of {found.codes} codes; the paper's {role} transformer of "
+            f"{paper.title} reads {wanted.gpt.latent_shape} of {wanted.gpt.codes}: tokenise clips of "
+            f"{wanted.clip_latents} latent frames with a VQGAN of that preset."
+        )
+    kind, lead = paper.condition.kind, clips.index.lead
+    if kind in ("text", "sound") and (lead is None or lead.kind != kind):
+        raise UserError(
+            f"The transformer of {paper.title} is led by {kind}, and these clips come without: make the tokens with "
+            f"--condition {kind}."
+        )
+    return wanted.training
+
+
+def announce(budget: Budget) -> None:
+    """Say what a training will cost, once."""
+    if is_main():
+        print(table([budget]), flush=True)

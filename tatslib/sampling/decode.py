@@ -38,7 +38,7 @@ class Engine(NamedTuple):
 
     weights: Weights = "own"  # numbers in which the layers' weights are held for steps; a prefix is read with the own
     compiled: bool = False  # fuse a step's operations, on a GPU: takes minutes at the first step
-    native: bool = True  # single sequences of small models on a processor: steps in C, if there is a compiler
+    native: bool = True  # single sequences of small models on a processor: all in C, if there is a compiler
     fixed_shapes: bool | None = None  # look at the whole cache in every step; None: on a GPU, to play steps back
 
 
@@ -89,6 +89,8 @@ class Decoder:
             self.cache.hide(padding)
         self.next = layout.next
         self._make_step(batch)
+        if isinstance(self.fast, NativeStep) and self.fast.reads(length):
+            return self.fast.read(tokens, layout.positions, layout.mask, layout.speaker).clone()
         with torch.autocast(self.device.type, enabled=False):
             x = self.model.hidden(tokens, layout.positions, layout.mask, self.cache, layout.speaker)  # (B, 1, D)
             return widened(self.model.logits(x[:, 0], self.first_token))
@@ -120,10 +122,31 @@ class Decoder:
         Raises:
             UserError: if any logit was not finite.
         """
-        first = self.first_token
-        tokens: list[Tensor] = []
         if seen is not None:
-            seen = seen - first
+            seen = seen - self.first_token
+        if isinstance(self.fast, NativeStep):
+            held = self.cache.held
+            for _ in range(count - 1):
+                self.cache.open(1)
+            luck = [next(noise) for _ in range(count)]
+            drawn = self.fast.generate(logits, luck, filters, seen, self.next, held)
+            self.next += count - 1
+        else:
+            drawn = self._generate(logits, count, filters, noise, seen)
+        if drawn is None:
+            for store in self.cache.stores:
+                store.zero_()  # hidden, but a hidden key that is not a number would spoil what is read next
+            raise UserError(
+                "the transformer gave logits that are not finite: its weights are damaged or its numbers overflow; "
+                "load another checkpoint or use float32."
+            )
+        return drawn
+
+    def _generate(
+        self, logits: Tensor, count: int, filters: Filters, noise: Iterator[Tensor], seen: Tensor | None
+    ) -> Tensor | None:
+        """`generate` in torch; None if any logit was not finite."""
+        first, tokens = self.first_token, list[Tensor]()
         checksum = logits.new_zeros(())
         with torch.autocast(self.device.type, enabled=False):
             for place in range(count):
@@ -134,14 +157,8 @@ class Decoder:
                     logits = filters.discourage(logits, seen[:, :, place])
                 token = filters.draw(logits, next(noise))
                 tokens.append(token + first if first else token)
-        if not torch.isfinite(checksum):  # the only question to the device: a sum is finite if all that went in was
-            for store in self.cache.stores:
-                store.zero_()  # hidden, but a hidden key that is not a number would spoil what is read next
-            raise UserError(
-                "the transformer gave logits that are not finite: its weights are damaged or its numbers overflow; "
-                "load another checkpoint or use float32."
-            )
-        return torch.stack(tokens, dim=1)
+        finite = torch.isfinite(checksum)  # the only question to the device: a sum is finite if all that went in was
+        return torch.stack(tokens, dim=1) if finite else None
 
     def _step(self, tokens: Tensor) -> Tensor:
         assert self.fast is not None, "a prefix comes first"

@@ -31,6 +31,8 @@ from tatslib.progress import progress
 from tatslib.training.checkpoint import newest, restore, save_checkpoint, write_text
 from tatslib.training.device import Precision, loss_scaler, use_idle_cores
 
+STOPPING = ("SIGINT", "SIGTERM", "SIGUSR1")  # the last is not on every system
+
 
 class LoopSettings(Config):
     """How long, how often, how far."""
@@ -103,7 +105,7 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
         The log: one dict a logged step, with "step", "loss/<optimiser>" and what the task measured.
 
     Raises:
-        Interrupted: on Ctrl-C or SIGTERM (to any process), after the current step was finished and saved.
+        Interrupted: on Ctrl-C, SIGTERM or SIGUSR1 (to any process), after the current step was finished and saved.
         UserError: if a loss is not finite (names step, loss, last good checkpoint), a checkpoint cannot be written, or
             the processes cannot share a batch evenly.
     """
@@ -277,7 +279,9 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turn the first Ctrl-C or SIGTERM into a request that the loop honours after the current step.
+    """Turn the first Ctrl-C, SIGTERM or SIGUSR1 into a request that the loop honours after the current step.
+
+    SIGUSR1 is what batch systems send some time before they end a job (tools/slurm/train.sbatch).
 
     A second one stops at once, but not where several processes run: there torchrun passes a Ctrl-C on to processes
     that have already had it from the terminal, and itself ends those that take longer than half a minute.
@@ -288,11 +292,12 @@ def stop_requests() -> Iterator[StopRequest]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        stop.by = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        stop.by = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         if not together():
             signal.signal(number, previous[signal.Signals(number)])
 
-    previous = {number: signal.signal(number, handle) or signal.SIG_DFL for number in (signal.SIGINT, signal.SIGTERM)}
+    wanted = [getattr(signal, name) for name in STOPPING if hasattr(signal, name)]
+    previous = {number: signal.signal(number, handle) or signal.SIG_DFL for number in wanted}
     try:
         yield stop
     finally:
