@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from tatslib import recipes
-from tatslib.metrics.features import clip_features
+from tatslib.metrics.features import FeatureNetwork, clip_features
 from tatslib.metrics.frechet import frechet_distance
 from tatslib.metrics.kernel import kernel_distance
 from tatslib.recipes.kinds import TrainedVQGAN
@@ -68,7 +68,7 @@ def originals(seed: int) -> tuple[Video, Tensor]:
     return clips.numpy(), labels
 
 
-def of(rods: Ruler) -> tuple[tuple[str, torch.nn.Module], ...]:
+def of(rods: Ruler) -> tuple[tuple[str, FeatureNetwork], ...]:
     """The networks that make features."""
     return ("classifier", rods.classifier), ("random", rods.random)
 

@@ -64,7 +64,7 @@ def tokenize_in_shards(
     config = vqgan.config
     if leading is not None:
         leading.check(data)
-    if leading is not None and sum(config.margins):
+    if leading is not None and any(config.margins):
         raise UserError(
             f"this VQGAN sees {sum(config.margins)} frames beyond its clips, of which text and sound would tell, too: "
             "take one that pads."
