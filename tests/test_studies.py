@@ -194,3 +194,7 @@ def test_the_summary_of_a_drift_takes_the_second_half_and_its_change_since_the_s
     numbers = {name: [1.0, 1.0, 2.0, 4.0] for name in drift.RULERS}
     summary = drift.summary(numbers)
     assert summary["nearest"] == 3.0 and summary["nearest_change"] == 2.0
+
+
+def test_what_is_no_number_is_stored_as_none() -> None:
+    assert results.rounded({"a": float("inf"), "b": [float("nan"), 1.234567]}) == {"a": None, "b": [None, 1.2346]}

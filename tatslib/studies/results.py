@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -160,11 +161,11 @@ def collect(study: Study, seeds: Sequence[int], command: str = "make results") -
         "study": study.name,
         "protocol": " ".join(study.protocol.split()),
         "provenance": {key: ", ".join(dict.fromkeys(origin[key] for origin in origins)) for key in origins[0]},
-        "seeds": {str(seed): found["numbers"] for seed, found in parts.items()},
+        "seeds": {str(seed): rounded(found["numbers"]) for seed, found in parts.items()},
     }
     path = STORED / file_name(study.name, current_scale())
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
     return path
 
 
@@ -192,15 +193,19 @@ def hardware() -> str:
 
 
 def rounded(numbers: Any, digits: int = 5) -> Any:
-    """Numbers as they are stored: floats with so many significant digits."""
+    """Numbers as they are stored: floats with so many significant digits; None where there is no number (JSON has no
+    word for infinity, such as the PSNR of a video against itself).
+    """
     if isinstance(numbers, dict):
         return {str(name): rounded(value, digits) for name, value in numbers.items()}
     if isinstance(numbers, list | tuple):
         return [rounded(value, digits) for value in numbers]
-    return float(f"{numbers:.{digits}g}") if isinstance(numbers, float) else numbers
+    if isinstance(numbers, float):
+        return float(f"{numbers:.{digits}g}") if isfinite(numbers) else None
+    return numbers
 
 
-def leaves(numbers: Numbers, prefix: str = "") -> Iterator[tuple[str, float]]:
+def leaves(numbers: Numbers, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every number with its path, and for a list of numbers its length."""
     for name, value in numbers.items():
         if isinstance(value, dict):
