@@ -1,0 +1,136 @@
+"""`tats evaluate`."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from tatslib.commands.opening import READERS, DataSet
+from tatslib.commands.tree import app
+from tatslib.datasets.check import LAYOUTS, detect
+from tatslib.datasets.clips import ClipDataset
+from tatslib.distributed import first_on_each_machine, from_main, is_main, process_group
+from tatslib.errors import UserError
+from tatslib.evaluation.evaluate import Evaluation, evaluate
+from tatslib.evaluation.long_folder import evaluate_long
+from tatslib.evaluation.networks import Extractor, open_network
+from tatslib.evaluation.protocol import DISTANCES, REPEATS, Settings, as_json
+from tatslib.evaluation.report import report
+from tatslib.evaluation.videos_folder import VideosFolder, find_videos
+from tatslib.files import refusals_in_words
+from tatslib.home import home
+from tatslib.training.checkpoint import write_json
+from tatslib.training.device import available_cores
+
+PAPER_RESOLUTION = 128  # of all data sets whose FVD is reported (3.1)
+
+
+@app.command(name="evaluate")
+def evaluate_command(
+    videos: Positional[Path],
+    against: Path,
+    metric: Annotated[tuple[str, ...], arg(metavar="{fvd,kvd,is,motion,colour} ...")] = ("fvd", "kvd"),
+    dataset: DataSet | Literal["folder"] | None = None,
+    split: Literal["train", "test"] = "train",
+    features: str = "i3d",
+    classifier: str | None = None,
+    weights: Path | None = None,
+    clips: int | None = None,
+    frames: int = 16,
+    stride: int | None = None,
+    resolution: int | None = None,
+    antialias: bool = True,
+    repeats: int = REPEATS,
+    seed: int = 0,
+    long: int | None = None,
+    cache: Path | None = None,
+    out: Path | None = None,
+) -> None:
+    """Measure a folder of videos, whoever made them, against real ones: FVD, KVD, IS, motion, colour.
+
+    Each number comes with its protocol. Features are kept: the same command goes on after a stop. On several GPUs or
+    machines: `torchrun --nproc-per-node gpu -m tatslib.cli evaluate ...`.
+
+    Args:
+        videos: folder of video files or of folders of frames; of each the first frames are taken.
+        against: a data set's folder, or another folder of videos.
+        metric: one or several of fvd, kvd, is, motion, colour.
+        dataset: whose layout `against` has; absent, it is recognised, and without any it is a folder of videos.
+        split: which part of a data set.
+        features: for fvd and kvd: i3d, c3d, random, or the folder of a classifier.
+        classifier: for is: c3d, or the folder of a classifier; absent, the features if they are one, else c3d.
+        weights: the file of I3D's weights; absent, it is looked for under TATS_HOME, then in the folder TATS_MIRROR
+            names, then fetched.
+        clips: how many on either side; absent, as many as there are videos, up to the paper's 2,048 (10,000 for is).
+        frames: of a clip.
+        stride: between two frames of a real clip; absent, as the paper has it: 4 for Taichi-HD, else 1.
+        resolution: height and width of the clips; absent, that of the classifier, else 128.
+        antialias: no-antialias is how the released code makes real clips smaller.
+        repeats: how often clips are drawn.
+        seed: of the draws.
+        long: frames of long videos, a multiple of `frames`: instead of the above, quality window by window, CCS and ICS
+            (with a classifier), repetition, colours, jumps.
+        cache: folder for features; absent, features under TATS_HOME.
+        out: file to write the numbers and the protocol to, as JSON.
+    """
+    settings = Settings(metrics=metric, clips=clips, repeats=repeats, seed=seed)
+    networks: dict[str, Extractor] = {}
+    with process_group():
+        with first_on_each_machine():  # which downloads for the others
+            if long is not None or set(settings.metrics) & set(DISTANCES):
+                networks["features"] = open_network(features, weights)
+            if "is" in settings.metrics or (long is not None and (classifier or Path(features).is_dir())):
+                name = classifier or (features if features not in ("i3d", "random") else "c3d")
+                same = networks.get("features") if name == features else None
+                networks["classifier"] = same or open_network(name)
+        own = {network.resolution for network in networks.values()} - {None}
+        side = resolution or next(iter(own), None) or PAPER_RESOLUTION
+        for network in networks.values():
+            network.check(frames, side)
+        shape: dict[str, Any] = {"length": frames, "resolution": side, "antialias": antialias}
+        generated = from_main(lambda: VideosFolder(videos, **{**shape, "length": long or frames}))
+        with first_on_each_machine():  # which decodes the videos for the others
+            real, layout = open_real(against, dataset, split, stride, {**shape, "seed": seed})
+        named = (against.resolve().name, layout, None if layout == "folder" else split)
+        place = cache or home() / "features"
+        if long is None:
+            found = evaluate(generated, real, named, settings, networks, place)
+        else:
+            found = from_main(lambda: evaluate_long(generated, real, named, settings, networks, place))
+        if is_main():
+            show(found, out)
+
+
+def open_real(
+    folder: Path, dataset: str | None, split: str, stride: int | None, options: dict[str, Any]
+) -> tuple[ClipDataset, str]:
+    """Clips of what is held against, and whose layout it has.
+
+    Raises:
+        UserError: if there is nothing, or a plain folder holds a video that cannot be used.
+    """
+    layout = dataset or _recognised(folder)
+    options["workers"] = available_cores()
+    if layout != "folder":
+        return READERS[layout](folder, split=split, stride=stride or LAYOUTS[layout].stride, **options), layout
+    real = ClipDataset(find_videos(folder), stride=stride or 1, **options)
+    if real.skipped:
+        raise UserError(f"{next(iter(real.skipped.values())).removesuffix('.')}: take it out of {folder}, or mend it.")
+    return real, layout
+
+
+def show(evaluation: Evaluation, out: Path | None) -> None:
+    """Print what was measured, and write it to a file."""
+    print(report(evaluation))
+    if out is not None:
+        with refusals_in_words(out):
+            write_json(out, as_json(evaluation.protocol, evaluation.numbers))
+        print(f"\nwrote the numbers and the protocol to {out}")
+
+
+def _recognised(folder: Path) -> str:
+    """The layout of a data set, or "folder" if it has none."""
+    try:
+        return detect(folder)
+    except UserError:
+        return "folder"

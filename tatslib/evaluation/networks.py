@@ -1,0 +1,146 @@
+"""What looks at clips: the paper's networks, a small classifier of one's own, or random features; each with a checksum.
+
+A number of one network says nothing beside that of another, so each carries a name and the SHA-256 of its weights.
+
+Letters: B clips, F feature dimensions, k classes.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from tatslib.errors import UserError, did_you_mean
+from tatslib.files import sha256
+from tatslib.home import home
+from tatslib.metrics import c3d, i3d
+from tatslib.metrics.features import Classifier, ClassifierConfig, ClipClassifier, RandomFeatures, clip_features
+from tatslib.metrics.fidelity import colour_correlation
+from tatslib.metrics.motion import frame_changes, still_share
+from tatslib.training.checkpoint import load_model, read_config
+from tatslib.training.device import default_device
+from tatslib.videos import Video
+
+NAMES = ("i3d", "c3d", "random")
+WEIGHTS = "model.safetensors"  # of a classifier
+RANDOM_DIMENSIONS = 64
+PIXEL_VERSION = 1  # raise it with any change to what `pixel_rows` computes
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """What turns clips into rows of numbers."""
+
+    name: str  # i3d, c3d, random, or classifier
+    what: str  # the same in words, for the protocol
+    checksum: str  # SHA-256 of the weights
+    rows: Callable[[Video], Tensor]  # uint8 (B, T, H, W, 3) -> (B, F)
+    network: nn.Module | None = None
+    dimensions: int = 0  # F
+    frames: tuple[int, int | None] = (1, None)  # fewest and most that it takes
+    resolution: int | None = None  # that it was trained with, where others make no sense
+
+    def check(self, frames: int, resolution: int) -> None:
+        """Refuse clips that this network cannot look at.
+
+        Raises:
+            UserError: for too few or too many frames, or another resolution.
+        """
+        least, most = self.frames
+        if frames < least or (most is not None and frames > most):
+            wanted = f"{least}" if least == most else f"{least} or more"
+            raise UserError(f"{self.what} takes clips of {wanted} frames, got {frames}.")
+        if self.resolution is not None and resolution != self.resolution:
+            raise UserError(
+                f"{self.what} was trained at {self.resolution}x{self.resolution} pixels, not {resolution}x{resolution}."
+            )
+
+    @torch.inference_mode()
+    def chances(self, rows: Tensor) -> Tensor:
+        """Probabilities of the classes, float64 (B, k), from features (B, F).
+
+        Raises:
+            UserError: if this is no classifier.
+        """
+        head = getattr(self.network, "head", None)
+        if head is None:
+            raise UserError(f"{self.what} knows no classes: IS takes c3d, or the folder of a classifier.")
+        return head(rows.to(head.weight.device)).double().softmax(-1).cpu()
+
+
+def open_network(name: str, weights: Path | None = None) -> Extractor:
+    """A feature network.
+
+    Args:
+        name: "i3d", "c3d", "random", or the folder of a classifier, such as that of the recipe actions/classifier.
+        weights: the file of I3D's weights; absent, as `load_i3d` finds them.
+
+    Raises:
+        UserError: if there is none of this name, or its weights cannot be had.
+    """
+    if weights is not None and name != "i3d":
+        raise UserError(f"{weights} would be a file for i3d, and the features are those of {name}.")
+    if name == "i3d":
+        network: nn.Module = i3d.load_i3d(weights)
+        checksum = sha256(weights or home() / "weights" / i3d.FILE)
+        return _extractor("i3d", "I3D (Kinetics-400 logits)", checksum, network, 400, (i3d.SMALLEST, None))
+    if name == "c3d":
+        network = c3d.load_c3d()
+        files = [sha256(home() / "weights" / file) for file in (c3d.WEIGHTS, c3d.MEAN)]
+        checksum, width = hashlib.sha256("".join(files).encode()).hexdigest(), network.fc7.out_features
+        return _extractor("c3d", "C3D (UCF-101)", checksum, network, width, (c3d.FRAMES, c3d.FRAMES))
+    if name == "random":
+        network = RandomFeatures(RANDOM_DIMENSIONS)
+        weights_of = b"".join(value.numpy().tobytes() for value in network.state_dict().values())
+        what = f"{RANDOM_DIMENSIONS} random features (no training)"
+        return _extractor("random", what, hashlib.sha256(weights_of).hexdigest(), network, RANDOM_DIMENSIONS)
+    folder = Path(name)
+    if not (folder / WEIGHTS).is_file():
+        raise UserError(
+            f"{name!r} is no feature network{did_you_mean(name, NAMES)}: take {', '.join(NAMES)}, or a folder "
+            "such as `tats recipes get actions/classifier` prints."
+        )
+    config = read_config(folder, ClassifierConfig)
+    network = ClipClassifier(config)
+    load_model(folder, network)
+    what, checksum = f"the classifier {folder.resolve().name}", sha256(folder / WEIGHTS)
+    exact = (config.frames, config.frames)
+    return _extractor("classifier", what, checksum, network, config.width, exact, config.resolution)
+
+
+def pixels() -> Extractor:
+    """Motion and colour of each clip, without a network."""
+    checksum = hashlib.sha256(f"pixels {PIXEL_VERSION}".encode()).hexdigest()
+    return Extractor("pixels", "no network", checksum, pixel_rows, dimensions=3, frames=(2, None))
+
+
+def pixel_rows(clips: Video) -> Tensor:
+    """Of uint8 (B, T, H, W, 3), two frames or more: float64 (B, 3).
+
+    Mean change from frame to frame, in grey levels; share of frames that hardly differ from the one before; correlation
+    of the colour histograms of the first and the last frame (Table 2).
+    """
+    changes = frame_changes(clips)
+    colours = colour_correlation(clips[:, :1], clips[:, -1:])[:, 0]
+    return torch.stack([changes.mean(1), still_share(changes), colours], dim=1)
+
+
+def _extractor(
+    name: str,
+    what: str,
+    checksum: str,
+    network: nn.Module,
+    dimensions: int,
+    frames: tuple[int, int | None] = (1, None),
+    resolution: int | None = None,
+) -> Extractor:
+    network = network.to(default_device()).eval()
+
+    def rows(clips: Video) -> Tensor:
+        return clip_features(cast(Classifier, network), clips)
+
+    return Extractor(name, what, checksum, rows, network, dimensions, frames, resolution)

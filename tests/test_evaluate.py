@@ -1,0 +1,293 @@
+"""A folder of videos against real ones: the numbers are those of the metrics, and nothing is measured in silence."""
+
+import json
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tatslib import cli
+from tatslib.commands.evaluate import evaluate_command, open_real
+from tatslib.datasets.clips import ClipDataset
+from tatslib.evaluation import evaluate as evaluation
+from tatslib.evaluation import gathering
+from tatslib.evaluation.evaluate import evaluate, generated_draws, real_draws
+from tatslib.evaluation.feature_cache import FeatureCache, clip_key
+from tatslib.evaluation.gathering import gather
+from tatslib.evaluation.measures import Draw, any_frechet, bias, jackknife_error
+from tatslib.evaluation.networks import Extractor, open_network, pixels
+from tatslib.evaluation.protocol import Looker, Settings
+from tatslib.evaluation.report import report, title
+from tatslib.evaluation.videos_folder import VideosFolder, find_videos
+from tatslib.metrics.features import ClassifierConfig, ClipClassifier, class_probabilities, clip_features
+from tatslib.metrics.frechet import frechet_distance
+from tatslib.metrics.inception import inception_scores
+from tatslib.metrics.kernel import kernel_distance
+from tatslib.metrics.motion import frame_changes
+from tatslib.randomness import numpy_generator
+from tatslib.training.checkpoint import save_model
+from tatslib.videos import read_frames, write_video
+
+SHAPE = {"length": 8, "resolution": 16}
+CLASSIFIER = ClassifierConfig(classes=("a", "b", "c"), frames=8, resolution=16, width=8)
+
+
+def write(folder: Path, videos: int, seed: int, frames: int = 8, size: int = 16) -> Path:
+    """Videos of squares that wander over a plain background."""
+    generator = numpy_generator(seed, "test videos")
+    for number in range(videos):
+        video = np.full((frames, size, size, 3), generator.integers(0, 200, 3), dtype=np.uint8)
+        x, step = generator.integers(0, size - 6), generator.integers(0, 2)
+        for moment, frame in enumerate(video):
+            left = (x + step * moment) % (size - 6)
+            frame[4:10, left : left + 6] = 255
+        write_video(folder / f"{number:03d}.mp4", video)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real and made videos, and a classifier that was never trained."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    write(folder / "made", 24, seed=1)
+    write(folder / "real", 20, seed=2, frames=12)
+    save_model(folder / "classifier", ClipClassifier(CLASSIFIER), CLASSIFIER)
+    return folder
+
+
+def sides(place: Path) -> tuple[VideosFolder, ClipDataset]:
+    real = ClipDataset(find_videos(place / "real"), cache=place / "frames", **SHAPE)
+    return VideosFolder(place / "made", **SHAPE), real
+
+
+# ---------------------------------------------------------------------------------------------------------- the numbers
+def test_the_numbers_are_those_of_the_metrics_on_the_same_clips(place, tmp_path):
+    generated, real = sides(place)
+    looker = open_network(str(place / "classifier"))
+    settings = Settings(metrics=("fvd", "kvd", "is", "motion", "colour"), clips=20, repeats=2, seed=3)
+    networks = {"features": looker, "classifier": looker}
+    found = evaluate(generated, real, ("real", "folder", None), settings, networks, tmp_path)
+    made = np.stack([read_frames(path) for path in generated.paths])
+    network = looker.network
+    for repeat in range(2):
+        clips = np.stack([real.clip(*p) for p in real_draws(real, 20, 2, seed=3)[repeat]])
+        chosen = made[[video for video, _ in generated_draws(24, 20, 2, seed=3)[repeat]]]
+        features = clip_features(network, clips), clip_features(network, chosen)
+        expected = frechet_distance(*features, clips_per_dimension=0)
+        assert found.numbers["fvd"]["repeats"][repeat] == pytest.approx(expected, rel=1e-4)
+        assert found.numbers["kvd"]["repeats"][repeat] == pytest.approx(kernel_distance(*features), rel=1e-3, abs=1e-9)
+        expected = float(inception_scores(class_probabilities(network, chosen)))
+        assert found.numbers["is"]["repeats"][repeat] == pytest.approx(expected, rel=1e-6)
+    first = made[[video for video, _ in generated_draws(24, 20, 1, seed=3)[0]]]
+    assert found.numbers["motion"]["change"]["generated"]["mean"] == pytest.approx(float(frame_changes(first).mean()))
+    text = report(found)
+    for metric in settings.metrics:
+        assert found.protocol.of(metric) in text, "no number without its protocol"
+    assert looker.checksum[:12] in text and "20 clips a side, 8 frames, 16x16" in text
+
+
+def test_all_videos_are_taken_where_there_are_no_more_and_other_ones_each_time_where_there_are():
+    assert generated_draws(5, 5, 2, seed=0) == [[(v, 0) for v in range(5)]] * 2
+    first, second = generated_draws(50, 20, 2, seed=0)
+    assert first != second and len(set(first)) == 20
+
+
+def test_a_generated_video_is_measured_at_its_own_pace_and_a_real_one_at_the_stride_of_the_data_set(place):
+    real, _ = open_real(place / "real", "folder", "train", 2, {**SHAPE, "length": 4, "cache": place / "frames"})
+    assert real.stride == 2
+    generated = VideosFolder(place / "made", length=4, resolution=16)
+    assert np.array_equal(generated.clip(3), read_frames(generated.paths[3])[:4])
+
+
+def test_the_jackknife_error_is_how_far_repetitions_of_the_whole_experiment_are_apart():
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(shift: float) -> Draw:
+        return Draw(torch.randn(200, 3, generator=generator) + shift, range(200))
+
+    pairs = [(draw(0), draw(1)) for _ in range(60)]
+    apart = torch.tensor([any_frechet(a.rows, b.rows) for a, b in pairs]).std()
+    errors = torch.tensor([jackknife_error(any_frechet, a, b) for a, b in pairs[:10]])
+    assert float(errors.mean()) == pytest.approx(float(apart), rel=0.3)
+
+
+def test_clips_of_one_video_are_left_out_together():
+    rows = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    other = Draw(torch.randn(40, 2, generator=torch.Generator().manual_seed(1)), range(40))
+    twice = Draw(rows.repeat_interleave(2, 0), [video for video in range(40) for _ in range(2)])
+    as_if_independent = Draw(twice.rows, range(80))
+    assert jackknife_error(any_frechet, twice, other) > jackknife_error(any_frechet, as_if_independent, other)
+
+
+def test_the_bias_is_shown_and_a_line_brings_it_nearer_to_nothing():
+    generator = torch.Generator().manual_seed(0)
+    real, made = ([Draw(torch.randn(400, 10, generator=generator), range(400)) for _ in range(3)] for _ in range(2))
+    shown = bias(any_frechet, real, made, seed=0)
+    assert shown["clips"] == [100, 200, 400] and shown["distances"] == sorted(shown["distances"], reverse=True)
+    assert abs(shown["extrapolated"]) < 0.3 * shown["distances"][-1]
+    few = bias(any_frechet, [Draw(real[0].rows[:20], range(20))], [Draw(made[0].rows[:20], range(20))], seed=0)
+    assert few["clips"] == [20] and few["extrapolated"] is None
+
+
+def test_only_the_papers_networks_give_numbers_of_the_papers_names():
+    def looker(name: str) -> Looker:
+        return Looker(name=name, what=name, checksum="0" * 64, dimensions=4)
+
+    assert [title(m, looker("i3d")) for m in ("fvd", "kvd")] == ["FVD", "KVD"] and title("is", looker("c3d")) == "IS"
+    assert not any(
+        title(m, looker("classifier")).startswith(n) for m, n in (("fvd", "FVD"), ("kvd", "KVD"), ("is", "IS"))
+    )
+
+
+def test_frozen_videos_are_still_and_keep_their_colours(tmp_path):
+    frame = numpy_generator(0, "frozen").integers(0, 256, (1, 1, 16, 16, 3), dtype=np.uint8)
+    change, still, colour = pixels().rows(frame.repeat(8, 1))[0].tolist()
+    assert (change, still) == (0, 1) and colour == pytest.approx(1)
+
+
+# ----------------------------------------------------------------------------------------------- stopped, shared, kept
+def slow(rows_of: Extractor, seconds: float) -> Extractor:
+    def rows(clips: np.ndarray) -> torch.Tensor:
+        time.sleep(seconds)
+        return rows_of.rows(clips)
+
+    return Extractor("slow", "slow", "0" * 64, rows, dimensions=3)
+
+
+def readers(clips: np.ndarray) -> list:
+    return [partial(clips.__getitem__, index) for index in range(len(clips))]
+
+
+CLIPS = numpy_generator(0, "clips to keep").integers(0, 256, (40, 4, 8, 8, 3), dtype=np.uint8)
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(gathering, "AT_ONCE", 4)
+    unbroken, computed = gather(pixels(), readers(CLIPS), tmp_path / "unbroken", "")
+    assert computed == 40
+    child = os.fork()
+    if child == 0:
+        try:
+            gather(slow(pixels(), 0.05), readers(CLIPS), tmp_path / "killed", "")
+        finally:
+            os._exit(1)
+    while len(list(tmp_path.glob("killed/*/*.safetensors"))) < 3:
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    again, computed = gather(slow(pixels(), 0), readers(CLIPS), tmp_path / "killed", "")
+    assert 0 < computed <= 28 and torch.equal(again, unbroken)
+    assert gather(slow(pixels(), 0), readers(CLIPS), tmp_path / "killed", "")[1] == 0
+
+
+def test_processes_share_the_clips_by_index_and_leave_each_other_their_rows(tmp_path, monkeypatch):
+    whole, _ = gather(pixels(), readers(CLIPS), tmp_path / "one", "")
+    monkeypatch.setattr(gathering, "world_size", lambda: 2)
+    monkeypatch.setattr(gathering, "features_of_all", lambda mine, clips: mine)
+    for rank in (0, 1):
+        monkeypatch.setattr(gathering, "rank", lambda rank=rank: rank)
+        mine, computed = gather(pixels(), readers(CLIPS), tmp_path / "two", "")
+        assert computed == 20 and torch.equal(mine, whole[rank::2])
+    monkeypatch.undo()
+    together, computed = gather(pixels(), readers(CLIPS), tmp_path / "two", "")
+    assert computed == 0 and torch.equal(together, whole)
+
+
+def test_other_pixels_are_another_key_and_a_damaged_file_is_made_anew(tmp_path):
+    changed = CLIPS[0].copy()
+    changed[0, 0, 0, 0] ^= 1
+    assert clip_key(CLIPS[0]) == clip_key(CLIPS[0].copy()) != clip_key(changed)
+    assert clip_key(CLIPS[0]) != clip_key(CLIPS[0].reshape(4, 16, 4, 3))
+    cache = FeatureCache(tmp_path)
+    cache.add(["a", "b"], torch.eye(2))
+    (file,) = tmp_path.iterdir()
+    assert torch.equal(FeatureCache(tmp_path).rows(["b", "a"]), torch.eye(2).flip(0))
+    half = tmp_path / f".{file.stem}.0123abcd.partial.safetensors"  # what another process is just writing
+    half.write_bytes(file.read_bytes()[:-3])
+    file.write_bytes(file.read_bytes()[:-3])
+    assert len(FeatureCache(tmp_path)) == 0
+    assert half.exists() and not file.exists()
+
+
+# ---------------------------------------------------------------------------------------------------------- at the door
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"metric": ("fdv",)}, "perhaps you meant 'fvd'"),
+        ({"features": "i3"}, "perhaps you meant 'i3d'"),
+        ({"features": "random", "metric": ("fvd",)}, "takes 65 clips or more"),
+        ({"features": "{classifier}", "frames": 4}, "takes clips of 8 frames, got 4"),
+        ({"features": "{classifier}", "resolution": 32}, "was trained at 16x16"),
+        ({"features": "{classifier}", "clips": 25}, "holds 24 videos, and 25 are asked for"),
+        ({"classifier": "random", "metric": ("is",)}, "knows no classes"),
+        ({"videos": "{nowhere}"}, "does not exist"),
+        ({"videos": "{classifier}"}, "No video (.mp4"),
+        ({"videos": "{arrays}"}, "hold arrays: write them with `tatslib.videos.write_video`"),
+        ({"videos": "{mixed}"}, "videos of one model have one size"),
+        ({"videos": "{short}"}, "has 5 frames, and 8 of each are to be measured"),
+        ({"videos": "{cut}"}, "002.avi"),
+        ({"against": "{cut}", "dataset": "folder"}, "002.avi"),
+    ],
+)
+def test_a_mistake_is_named_before_anything_is_computed(options, sentence, place, tmp_path, monkeypatch):
+    monkeypatch.setenv("TATS_HOME", str(tmp_path / "home"))
+    paths = {"classifier": place / "classifier", "nowhere": tmp_path / "nowhere"}
+    paths |= {name: tmp_path / name for name in ("arrays", "mixed", "short", "cut")}
+    paths["arrays"].mkdir()
+    np.savez(paths["arrays"] / "samples.npz", np.zeros(3))
+    write(write(paths["mixed"], 1, seed=0).parent / "mixed" / "others", 1, seed=0, size=20)
+    write(paths["short"], 2, seed=0, frames=5)
+    for number in range(3):
+        noise = numpy_generator(number, "noise").integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+        write_video(paths["cut"] / f"{number:03d}.avi", noise)
+    last = paths["cut"] / "002.avi"
+    last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
+    asked = {"videos": place / "made", "against": place / "real", "features": "{classifier}", "metric": ("kvd",)}
+    asked |= {"frames": 8, "repeats": 1}
+    asked |= {k: v.format(**paths) if isinstance(v, str) else v for k, v in {**asked, **options}.items()}
+    asked |= {name: Path(asked[name]) for name in ("videos", "against")}
+    monkeypatch.setattr(evaluation, "gather", None)
+    with pytest.raises(ValueError) as error:
+        evaluate_command(**asked)
+    assert sentence in str(error.value)
+
+
+def test_previews_beside_videos_are_no_frames_and_a_folder_of_frames_is_a_video(tmp_path):
+    write(tmp_path, 2, seed=0)
+    write_video(tmp_path / "frames", read_frames(tmp_path / "000.mp4"))
+    (tmp_path / "preview.png").write_bytes(b"no picture at all")
+    assert [path.name for path in find_videos(tmp_path)] == ["000.mp4", "001.mp4", "frames"]
+
+
+def test_the_command_prints_and_writes_numbers_with_their_protocol(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TATS_HOME", str(tmp_path))
+    made, real, network, out = (str(place / name) for name in ("made", "real", "classifier", "numbers.json"))
+    line = f"tats evaluate {made} --against {real} --metric fvd is motion --features {network} --frames 8"
+    monkeypatch.setattr("sys.argv", [*line.split(), "--repeats", "2", "--out", out])
+    cli.main()
+    printed = capsys.readouterr().out
+    stored = json.loads(Path(out).read_text())
+    assert (
+        stored["protocol"]["generated"] | {"videos": 24, "height": 16, "name": "made"}
+        == stored["protocol"]["generated"]
+    )
+    assert stored["metrics"]["fvd"]["protocol"] in printed and len(stored["metrics"]["is"]["repeats"]) == 2
+    assert f"{stored['metrics']['fvd']['mean']:.4g}" in printed
+    assert stored["protocol"]["networks"]["fvd"]["checksum"] == open_network(network).checksum
+
+
+def test_long_videos_are_measured_window_by_window(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TATS_HOME", str(tmp_path))
+    write(tmp_path / "long", 10, seed=3, frames=40)
+    line = f"tats evaluate {tmp_path / 'long'} --against {place / 'real'} --features {place / 'classifier'} --frames 8"
+    monkeypatch.setattr("sys.argv", [*line.split(), "--long", "40", "--clips", "30", "--out", str(tmp_path / "n.json")])
+    cli.main()
+    found = json.loads((tmp_path / "n.json").read_text())["metrics"]["long"]
+    assert len(found["quality"]["classifier"]) == len(found["ccs"]) == 5
+    assert "10 clips a side, 8 frames" in found["protocol"] and found["protocol"] in capsys.readouterr().out
+    assert not list((tmp_path / "features").iterdir()), "what was decoded is gone"
