@@ -7,6 +7,7 @@ from typing import get_args
 
 from tatslib.errors import UserError, did_you_mean
 from tatslib.home import home
+from tatslib.recipes.baselines import baseline_recipes
 from tatslib.recipes.conditioned import conditioned_recipes
 from tatslib.recipes.guided import guided_recipes
 from tatslib.recipes.hierarchy import hierarchy_recipes
@@ -77,6 +78,7 @@ def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
     recipes |= hierarchy_recipes(preset, seed)
     recipes |= guided_recipes(preset, seed)
     recipes |= conditioned_recipes(scale, seed)
+    recipes |= baseline_recipes(preset, seed)
     return recipes
 
 
