@@ -192,12 +192,13 @@ def keep_moving(gru: nn.GRU) -> None:
     With PyTorch's weights they come to rest within five frames, and in training all frames after these stayed alike. A
     state keeps a share of itself and goes on towards an enlarged rotation of itself.
     """
-    _, share, rotation = gru.weight_hh_l0.chunk(3)
+    weights = dict(gru.named_parameters())
+    _, share, rotation = weights["weight_hh_l0"].chunk(3)
     nn.init.orthogonal_(rotation, gain=TURN)
     share.zero_()  # for now it is the same whatever the state
-    gru.bias_hh_l0.zero_()
-    gru.bias_ih_l0.zero_()
-    reset, keep, _ = gru.bias_ih_l0.chunk(3)
+    weights["bias_hh_l0"].zero_()
+    weights["bias_ih_l0"].zero_()
+    reset, keep, _ = weights["bias_ih_l0"].chunk(3)
     reset.fill_(KEEP)
     keep.fill_(KEEP)
 
