@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = (ROOT / "CONTRIBUTING.md").read_text()
-RULE = re.search(r"- Imports point down this list only: (.*?), and below them (.*?)\n- ", RULES, re.S)
+RULE = re.search(r"- Imports point down this list only: (.*?),\s+and below them (.*?)\n- ", RULES, re.S)
 assert RULE is not None
 ROOMS, FLOOR = (re.findall(r"`(\w+)`", names) for names in RULE.groups())
 HEIGHT = {name: height for height, name in enumerate(reversed(ROOMS), start=1)} | dict.fromkeys(FLOOR, 0)
