@@ -29,10 +29,12 @@ from tatslib.studies import (
     leak,
     likelihood,
     limits,
+    long_videos,
     padding,
     positions,
     results,
     sampling_options,
+    short_videos,
     stability,
 )
 from tatslib.studies.results import Study
@@ -49,7 +51,7 @@ def studies() -> Iterator[Study]:
     first = (positions, drift, likelihood, draws)
     later = (padding, image_border, codebook, stability, leak, hierarchy, sampling_options)
     conditions = (conditions_class, conditions_sound, conditions_text, condition_samples)
-    ends = (limits,)
+    ends = (limits, short_videos, long_videos)
     for module in (*first, *later, *conditions, *ends):
         yield from module.studies()
 
