@@ -26,9 +26,9 @@
 # written before the runs. Not all of it comes out as the paper has it, and real videos will tell us why. Finally the
 # rulers are measured in their turn: which of them can be trusted with videos as small as ours, and which cannot.
 #
-# **What it costs.** On two processor cores without a GPU: about 12 minutes, 1.7 GB of memory and 200 MB of disk if
-# nothing was built before (two tokenizers, two transformers and a classifier); about a quarter of that when you come
-# back, nearly all of it for sampling 120 videos of 256 frames.
+# **What it costs.** On two processor cores without a GPU: about 10 minutes, 1.7 GB of memory and 200 MB of disk if
+# nothing was built before (two tokenizers, two transformers and a classifier); about a minute when you come back, most
+# of it for sampling.
 
 # %%
 import sys
@@ -42,6 +42,8 @@ if "google.colab" in sys.modules:  # Colab starts without the package; its own t
 # %%
 import textwrap
 import time
+from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -53,6 +55,7 @@ from tatslib.metrics.frechet import frechet_distance
 from tatslib.metrics.nearest import nearest_real_distance
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.kv_cache import KVCache
+from tatslib.sampling.noise import seeded_noise
 from tatslib.sampling.sliding_window import sample
 from tatslib.studies import drift, results
 from tatslib.videos import to_model, to_uint8
@@ -343,10 +346,12 @@ print("\n" + textwrap.fill(stored.origin(), 100))
 # Write down what you expect of each before you read on: vanilla worse, no difference, or the other way round?
 #
 # ## One seed, before your eyes
+#
+# The study's 60 videos of each model, as far as their 64th frame, four times the training length, and measured.
 
 # %%
 started = time.perf_counter()
-live = {padding: drift.sample_long(padding, 3, seed=0) for padding in drift.PADDINGS}
+live = {padding: drift.sample_long(padding, 3, seed=0, frames=64) for padding in drift.PADDINGS}
 print(f"2 x {len(live['zeros'].frames)} videos of {live['zeros'].frames.shape[1]} frames", end=" ")
 print(f"in {time.perf_counter() - started:.0f} s")
 measured = {}
@@ -354,14 +359,34 @@ for padding, videos in live.items():
     trained = recipes.get(f"actions/vqgan-{padding}"), recipes.get(f"actions/tokens-{padding}").train
     measured[padding] = drift.measure(videos, 3, *trained)
 
+# %% [markdown]
+# Some of them we let go on to frame 128: the first of each class and three more pendulums. Nothing has to be kept for
+# that but the last tokens. (They get the luck that the study gave them, so these are its videos.)
+
 # %%
 words = {"zeros": "vanilla", "replicate": "time-agnostic"}
+chosen = [0, 10, 20, 30, 40, *range(50, 54)]  # the first of six classes, of which pendulums are the last; three more
+
+
+@torch.inference_mode()
+def go_on(padding, frames=128):
+    """The chosen videos, continued from where they were left: uint8 (9, frames, H, W, 3)."""
+    vqgan, gpt = (recipes.get(f"actions/{kind}-{padding}").model for kind in ("vqgan", "gpt"))
+    start, labels = live[padding].tokens[chosen], live[padding].labels[chosen]
+    luck = seeded_noise(0, chosen, gpt.config.codes, 6, rows=range(6 * start.shape[1], 6 * frames // 4))
+    tokens = sample(gpt, labels[:, None], frames // 4, drift.FILTERS, noise=luck, start=start, progress=False)
+    return to_uint8(vqgan.decode(tokens))
+
+
+longer = {padding: go_on(padding) for padding in words}  # the first six by class, then pendulums
+
+# %%
 viz.show_videos(
-    {f"{classes[c]}, {words[p]}": live[p].frames[10 * c] for c in (5, 1) for p in words},
+    {f"{classes[c]}, {words[p]}": longer[p][c] for c in (5, 1) for p in words},
     number="7.4",
-    alt="A pendulum and a jumping figure of 256 frames each, from the vanilla model and from the time-agnostic one, "
+    alt="A pendulum and a jumping figure of 128 frames each, from the vanilla model and from the time-agnostic one, "
     "playing in step. All four keep their kind of motion to the end.",
-    caption="The first video that was drawn of each class, not the best: 256 frames, 16 times the training length. "
+    caption="The first video that was drawn of each class, not the best: 128 frames, 8 times the training length. "
     "Left vanilla, right time-agnostic. Does a pendulum stay a pendulum? Does it keep its colour, and its pace?",
     fps=16,
     zoom=2,
@@ -371,15 +396,14 @@ viz.show_videos(
 
 # %%
 sheets = {
-    f"{words[p]}": np.concatenate([np.concatenate(list(live[p].frames[10 * c, ::32]), axis=1) for c in range(6)])
-    for p in words
+    f"{words[p]}": np.concatenate([np.concatenate(list(longer[p][c, ::16]), axis=1) for c in range(6)]) for p in words
 }
 viz.show_pictures(
     sheets,
     number="7.5",
     alt="Two sheets, vanilla and time-agnostic, with six rows of eight frames: the first generated video of each "
-    "class, every 32nd frame from 0 to 224. Both keep the classes; in both some outlines fray.",
-    caption="All six classes, every 32nd frame. Only the first column lies within the training length. Search for a "
+    "class, every 16th frame from 0 to 112. Both keep the classes; in both some outlines fray.",
+    caption="All six classes, every 16th frame. Only the first column lies within the training length. Search for a "
     "column from which on one of the sheets is worse than the other.",
     columns=2,
     zoom=2,
@@ -401,13 +425,23 @@ for padding, videos in live.items():
 # %% [markdown]
 # Is this run of ours one of those that are stored? The same seed on another kind of processor rounds differently, and
 # one differently rounded draw makes another video, so we ask whether it lies among the stored seeds, not whether it is
-# equal.
+# equal. We compare what there is of both, the first three windows past the training length: our mean of each ruler with
+# those windows of the stored seeds. (A Fréchet distance takes windows 0 to 3 together.)
+
 
 # %%
+def early(windows):
+    """Of each ruler what it says of windows 1 to 3, or of the first block; token drift begins with window 1."""
+    block, parts = slice(0, 1), {"token_js": slice(0, 3), "nearest": slice(1, 4), "named": slice(1, 4)}
+    return {ruler: windows[ruler][parts.get(ruler, block)] for ruler in drift.RULERS}
+
+
 for padding in drift.PADDINGS:
-    for key, value in drift.summary(measured[padding]).items():
-        if "change" not in key:
-            print(stored.check(f"{padding}-3/{key}", value, digits=3))
+    print(words[padding])
+    known = [early(numbers[f"{padding}-3"]["windows"]) for numbers in stored.seeds.values()]
+    for ruler, values in early(measured[padding]).items():
+        among = dict(enumerate({ruler: value} for row in known for value in row[ruler]))
+        print(replace(stored, seeds=among).check(ruler, fmean(values), digits=3))
 
 # %% [markdown]
 # ## Three seeds
@@ -538,16 +572,16 @@ viz.show_figure(
 # what the section after next shows.) Let us see what the short memory does to a pendulum.
 
 # %%
-pendulums = {(padding, 3): live[padding].frames[50:] for padding in words}
+pendulums = {(padding, 3): longer[padding][5:] for padding in words}
 for padding in words:
     vqgan_, gpt_ = (recipes.get(f"actions/{kind}-{padding}").model for kind in ("vqgan", "gpt"))
-    drawn = sample(gpt_, torch.full((10, 1), 5), 64, drift.FILTERS, context_frames=1, first_video=50)
+    drawn = sample(gpt_, torch.full((4, 1), 5), 32, drift.FILTERS, context_frames=1, first_video=50)
     with torch.inference_mode():
         pendulums[padding, 1] = to_uint8(vqgan_.decode(drawn))
 viz.show_videos(
     {f"{words[p]}, context 1": pendulums[p, 1][0] for p in words},
     number="7.8",
-    alt="Two generated pendulums of 256 frames with one latent frame of context, from the vanilla and from the "
+    alt="Two generated pendulums of 128 frames with one latent frame of context, from the vanilla and from the "
     "time-agnostic model, playing in step.",
     caption="The first pendulum of each model with a context of 1. Count swings: is one of them in a hurry? Compare "
     "them with those of Figure 7.4.",
@@ -575,17 +609,18 @@ def swing(videos):
 
 
 # %%
-real = [actions.render(1000 + number, range(128), size=24, action="SwingingPendulum") for number in range(10)]
+real = [actions.render(1000 + number, range(96), size=24, action="SwingingPendulum") for number in range(4)]
 groups = {"real": np.stack(real)}
-groups |= {f"{words[p]}, context {c}": pendulums[p, c][:, 128:] for c in (3, 1) for p in words}
+groups |= {f"{words[p]}, context {c}": pendulums[p, c][:, 32:] for c in (3, 1) for p in words}
 for name, group in groups.items():
     period, share = swing(group.astype(np.float32))
     evenness = f"evenness {share.mean():.2f} ± {share.std(ddof=1):.2f}"
     print(f"{name:26s} period {np.median(period):4.1f} frames, {evenness} ({len(group)} videos)")
 
 # %% [markdown]
-# A short memory costs the time-agnostic model nothing that this ruler can see. The vanilla one swings less evenly, and
-# faster than real pendulums do.
+# Real pendulums are far ahead. Do not rank the others by these few: trained anew on another kind of processor the same
+# seed gave another order. When we first looked (ten videos, frames 128 to 255), a short memory cost the time-agnostic
+# model nothing, and the vanilla one swung less evenly and too fast; in a later run both did.
 #
 # ## Why? Ask real videos
 #
@@ -596,7 +631,7 @@ for name, group in groups.items():
 # context of 3. Before you run it for 1, 2 and 3, look at Figure 7.1 again and predict the order.
 
 # %%
-real, real_labels = recipes.get("actions/videos").dataset("test", length=28, resolution=24).clips(0, 128)
+real, real_labels = recipes.get("actions/videos").dataset("test", length=28, resolution=24).clips(0, 64)
 
 
 @torch.inference_mode()
@@ -611,7 +646,8 @@ def loss(gpt, prefix, target):
 print("nats a token that the slid prefix costs; share of its tokens that are those of the matched one")
 for padding, word in words.items():
     tokenizer, reader = (recipes.get(f"actions/{kind}-{padding}").model for kind in ("vqgan", "gpt"))
-    clips = [drift.through_tokenizer(tokenizer, real[:, k : k + 16].numpy())[0] for k in (0, 4, 8, 12)]
+    with torch.inference_mode():
+        clips = [tokenizer.encode(to_model(real[:, k : k + 16])) for k in (0, 4, 8, 12)]
     for c in (1, 2, 3):
         matched, target = clips[3][:, :c], clips[3][:, c]
         slid = torch.stack([clips[3 + j - c][:, c] for j in range(c)], dim=1)  # latent frame j, drawn at position c
@@ -620,10 +656,11 @@ for padding, word in words.items():
         print(f"{word:14s} context {c}: {gap.mean():+.3f} ± {gap.std() / len(gap) ** 0.5:.3f}   {same}")
 
 # %% [markdown]
-# The numbers are means and standard errors over 128 videos, for one training seed. With a context of 1 they say what
-# the paper says: the time-agnostic tokenizer makes the pretence of the window several times cheaper. With 2 both pay
-# little, and copies probably less. With 3 both pay, and copies do not help. What is different there? A context of 3
-# draws every latent frame as the *last* of a clip.
+# The numbers are means and standard errors over 64 videos, for one training seed. With a context of 1 they lean to the
+# paper's side: the time-agnostic tokenizer makes the pretence of the window cheaper. (How much cheaper is not settled:
+# trained on two kinds of processor the same seed paid a fifth and two thirds of the vanilla price.) With 2 both pay
+# little. With 3 both pay, and copies do not help. What is different there? A context of 3 draws every latent frame as
+# the *last* of a clip.
 #
 # Our reading: a tokenizer looks ahead. Its encoder is not causal; a token sees the frames after it as well as those
 # before (Chapter 2). In a training clip, the tokens at positions 0 to 2 have seen what comes next, and they give hints
@@ -785,38 +822,39 @@ else:
 #
 # ## Exercises
 #
-# **1. No filter.** Sample two videos a class over 128 frames with no filter, with top-p 0.8 and with top-p 0.5. Which
-# one stays nearest to real clips? Which one uses the most words?
+# **1. No filter.** Sample a video a class over 64 frames with no filter, with top-p 0.8 and with top-p 0.5. Which one
+# stays nearest to real clips? Which one uses the most words?
 
 # %% tags=["hide-cell"]
 for name, filters in {"none": Filters(), "top-p 0.8": Filters(top_p=0.8), "top-p 0.5": Filters(top_p=0.5)}.items():
-    drawn = sample(gpt, torch.arange(6).repeat_interleave(2)[:, None], 32, filters, seed=5, progress=False)
+    drawn = sample(gpt, torch.arange(6)[:, None], 16, filters, seed=5, progress=False)
     with torch.inference_mode():
         clips = windows(to_uint8(vqgan.decode(drawn)), 16)
-    near = [nearest_real_distance(clips[:, k], rods.real).mean() for k in (0, 7)]
+    near = [nearest_real_distance(clips[:, k], rods.real).mean() for k in (0, 3)]
     print(f"{name:10s} nearest real, first and last window: {near[0]:4.1f} {near[1]:4.1f};", end=" ")
     print(f"different tokens in use: {len(drawn.unique())} of 512")
 
 # %% [markdown]
-# A tighter nucleus stays nearer in the last window, and uses fewer words. (Twelve videos.)
+# A tighter nucleus stays nearer in the last window. How many words it uses, six videos of this length do not say.
 #
 # **2. Two latent frames.** Neither the paper nor its script takes a context of 2. If our reading is right, both models
-# should like it: what they read has seen the future, as in training. Sample 24 videos of 128 frames from each model and
+# should like it: what they read has seen the future, as in training. Sample 24 videos of 64 frames from each model and
 # compare them with as many of those with a context of 3. (24 videos are few: read the standard errors.)
 
 # %% tags=["hide-cell"]
 some = [10 * c + v for c in range(6) for v in range(4)]
 for padding, word in words.items():
-    two = drift.sample_long(padding, 2, seed=0, videos=4, frames=128).frames
-    for context, frames in {3: live[padding].frames[some, :128], 2: two}.items():
+    two = drift.sample_long(padding, 2, seed=0, videos=4, frames=64).frames
+    for context, frames in {3: live[padding].frames[some], 2: two}.items():
         past = rearrange(windows(frames, 16)[:, 1:], "v n t h w c -> (v n) t h w c")
-        near = nearest_real_distance(past, rods.real).reshape(6, 4, 7).mean(2)  # class, video
+        near = nearest_real_distance(past, rods.real).reshape(6, 4, 3).mean(2)  # class, video
         error = (near.var(1, ddof=1).mean() / near.size) ** 0.5  # of videos within a class
         print(f"{word:14s} context {context}: nearest real {near.mean():.1f} ± {error:.1f}")
 
 # %% [markdown]
-# The vanilla model likes a context of 2 better than one of 3; the time-agnostic one shows no difference within its
-# errors. So the reading passes half of its test. One seed and 24 videos cannot say why.
+# Compare each difference with its errors: what is smaller than twice their size, 24 videos of one seed do not show. A
+# first run with videos twice as long was clear for the vanilla model and not for the time-agnostic one, so the reading
+# passed half of its test there.
 #
 # **3. Loyal to a colour.** A real video of this world has one of four colours for ever, so the right number of changes
 # is known: none. Count the changes in the live videos. Is this a better ruler?
@@ -833,8 +871,8 @@ for padding, word in words.items():
     print(f"{word:14s} {changes.mean():.2f} changes a video; {np.mean(changes == 0):.0%} of videos keep their colour")
 
 # %% [markdown]
-# Not for comparing these two. But here the right answer is known, and one video in five or so fails; none of the five
-# rulers said so.
+# Not for comparing these two. But here the right answer is known, and some videos fail; none of the five rulers said
+# so.
 #
 # ## Summary
 #
