@@ -15,7 +15,7 @@ CHAPTER_SECONDS := 1200
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=$(CHAPTER_SECONDS) --nbval-sanitize-with=notebooks/sanitize.cfg --timeout=$(CHAPTER_SECONDS)
 
 .NOTPARALLEL:
-.PHONY: help env book test unit chapters-test page-test demo serve chapters results gpu lint clean
+.PHONY: help env book pdf test unit chapters-test page-test demo serve chapters results gpu lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -30,6 +30,10 @@ book: env  ## run the chapters that this machine has not run yet, render the boo
 
 serve: book  ## the same, then show it on http://localhost:8000
 	@cd book/_build/html && ../../../$(PY) -m http.server 8000 --bind 127.0.0.1
+
+pdf: book  ## the same as one PDF for print, through a Chromium
+	@$(PY) tools/browser.py --install
+	@PYTHONPATH=tools $(PY) book/make_pdf.py
 
 test: lint unit book chapters-test page-test  ## lint; unit and parity tests; every chapter, twice; the built page in a browser; the README
 

@@ -13,7 +13,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import api_pages
 import check_numbers
 import yaml
 
@@ -23,10 +25,20 @@ SOURCE = BOOK / "_build" / "source"
 HTML = BOOK / "_build" / "html"
 
 
+def contents() -> dict[str, Any]:
+    """The table of contents, with a page for each room of the package below the one that lists them."""
+    table = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    for chapter in (chapter for part in table["parts"] for chapter in part["chapters"]):
+        if chapter["file"] == "api":
+            chapter["sections"] = [{"file": f"api/{room}"} for room in api_pages.rooms()]
+    return table
+
+
 def pages() -> list[str]:
     """What the table of contents names, in its order."""
-    contents = yaml.safe_load((BOOK / "_toc.yml").read_text())
-    return [contents["root"], *(chapter["file"] for part in contents["parts"] for chapter in part["chapters"])]
+    table = contents()
+    chapters = [chapter for part in table["parts"] for chapter in part["chapters"]]
+    return [table["root"], *(e["file"] for chapter in chapters for e in [chapter, *chapter.get("sections", [])])]
 
 
 def lay_out(chapters: Path) -> None:
@@ -34,8 +46,10 @@ def lay_out(chapters: Path) -> None:
     for folder in (SOURCE, HTML, BOOK / "_build" / ".doctrees"):
         shutil.rmtree(folder, ignore_errors=True)
     (SOURCE / "notebooks").mkdir(parents=True)
-    for name in ("_config.yml", "_toc.yml", "references.bib"):
+    for name in ("_config.yml", "references.bib"):
         shutil.copy(BOOK / name, SOURCE / name)
+    (SOURCE / "_toc.yml").write_text(yaml.safe_dump(contents(), sort_keys=False))
+    api_pages.write(SOURCE / "api")
     for name in ("_static", "_ext"):
         shutil.copytree(BOOK / name, SOURCE / name, ignore=shutil.ignore_patterns("__pycache__"))
     for page in pages():
@@ -44,7 +58,7 @@ def lay_out(chapters: Path) -> None:
             if not chapter.exists():
                 sys.exit(f"{chapter} does not exist: run book/run_chapters.py first.")
             shutil.copy(chapter, SOURCE / "notebooks")
-        else:
+        elif not page.startswith("api/"):
             shutil.copy(BOOK / f"{page}.md", SOURCE)
 
 
