@@ -108,7 +108,10 @@ SETTLED = {
     ("04_equivariance_score", "30 %"): "1 - 0.7",
     ("06_a_transformer_over_video_tokens", "80 % of the probability"): "the paper's top-p, as the sentence before says",
     ("10_measuring_short_videos", "real data score 90.52"): "the paper's Table 1, as the text says",
-    ("12_at_paper_scale", "token by token, 0.65"): "published, in the table that the text names; billions of parameters",
+    (
+        "12_at_paper_scale",
+        "token by token, 0.65",
+    ): "published, in the table that the text names; billions of parameters",
     ("12_at_paper_scale", "token by token, 0.84"): "the same",
     ("12_at_paper_scale", "token by token, 0.63"): "the same",
     ("12_at_paper_scale", "8.6"): "published, in the table that the text names",

@@ -26,10 +26,10 @@
 # of every other clip, and so can be asked both ways: whether drums are struck where they are heard, whether what is
 # told happens, and whether one word changes a fate. Not all of that comes out as the paper has it.
 #
-# **What it costs.** On two processor cores without a GPU: about 9 minutes, 1.6 GB of memory and 150 MB of disk if
-# nothing was built before (a tokenizer and a transformer of the actions, a tokenizer of sound); a minute or two when
-# you come back. The three transformers that are told, and their tokenizers, take tens of minutes more; what they drew
-# and what was measured on it is loaded.
+# **What it costs.** On two processor cores without a GPU: about 9 minutes, 0.7 GB of memory and 150 MB of disk if
+# nothing was built before (a tokenizer and a transformer of the actions, a tokenizer of sound); under a minute when you
+# come back. The three transformers that are told, and their tokenizers, take tens of minutes more; what they drew and
+# what was measured on it is loaded.
 
 # %%
 import sys
@@ -567,17 +567,16 @@ for given in (0, 4, 16):
 # %% [markdown]
 # **It listens, more or less.** In every seed and with every opening, drums that were told are struck where they are
 # heard more often than drums that were not. Told another sound, they go with that other sound, and with their own no
-# more than by chance. Both tables say that the sound is heard. How well, three seeds leave open: the third plays about
-# twice as many right strikes as the others, and it is the one for which sound saves most in the fourth latent frame.
-# And well it is not. Half as many strikes are seen as are heard, and four in five of those that are heard are missed.
-# The tokenizer is not to blame, since real videos lose nearly nothing by it.
+# more than by chance. So the sound is heard. How well, three seeds leave open: the third plays about twice as many
+# right strikes as the others, and it is the one for which sound saves most in the fourth latent frame. And well it is
+# not. Half as many strikes are seen as are heard, and four in five of those that are heard are missed. The tokenizer is
+# not to blame, since real videos lose nearly nothing by it.
 #
 # **The paper's ruler does not show it.** With the right sound, SSIM and PSNR at the 45th frame are a little higher than
 # with none, clearly so in one case of six. But with the *wrong* sound they are as high as with the right one: in no
 # opening do three seeds tell the two apart. A frame of these videos is a drum kit before a wall, and whether a drum is
 # lit in it is a matter of few pixels. Even a video that stands still gets an SSIM of 0.86. What the paper's 0.964 says
 # of listening, one cannot know without a wrong sound beside it.
-#
 #
 # Look and listen. These are the first test video and the two that were drawn with it; they are not chosen. They are of
 # seed 0, which listens less than the mean.
@@ -678,7 +677,6 @@ for name, other in (("told - not told", "untold"), ("its text - another text", "
 # into the sky. No word can bring back what the tokens cannot say. The authors' tokenizer had pictures of 256 by 256
 # pixels to work with, adversaries, and days on eight GPUs.
 #
-#
 # ## One word, another fate
 #
 # Figure 9 of the paper shows one video with "killed by" and one with "kills". We took 96 sentences of held-out clips in
@@ -719,7 +717,6 @@ viz.show_videos(
 # tokenizer. So Figure 9 is neither confirmed here nor refuted. The protocol was fixed before the tokenizer was looked
 # at, and it stays as it is. What can be said is less: the word is heard, since with the same luck another video comes,
 # and it moves the video less than other luck does, by 10 grey levels and not 14.
-#
 #
 # ## A story
 #
@@ -782,7 +779,6 @@ pairs(text, {f"told - {tales[arm]}": ("story/own/happens", f"story/{arm}/happens
 # Figure 9.4 said so beforehand. The fourth latent frame does not listen to sentences, and there is nothing else to
 # listen with. The paper's claim that a storyline keeps long videos together is not borne out at this size. What it
 # takes, be it longer training or a window that draws its second latent frame and not its fourth, is not measured here.
-#
 #
 # ## And the class?
 #
@@ -923,7 +919,7 @@ for within in (0, 1, 2, 4):
 # **What do you call over the wall, how often, and does anybody listen?** You call words that stand before the picture,
 # and you call them anew for just those pictures that the other one has in mind. Whether anybody listens, you find out
 # by calling something wrong: a class word is obeyed at once, a jump that is told is mostly jumped, a drum that is heard
-# is struck a little more often than by chance in each of three seeds, and all that only as far as the tokens can say it and the *latest* latent frame
-# has learned to hear.
+# is struck a little more often than by chance in each of three seeds, and all that only as far as the tokens can say it
+# and the *latest* latent frame has learned to hear.
 #
 # How to tell a good video from a bad one was left to rulers all along. They are next: Chapter 10.

@@ -188,7 +188,9 @@ def test_no_tracked_text_names_a_folder_of_this_machine():
             assert str(ROOT) not in text and home not in text, path
 
 
-STUDIES = sorted(path for path in (ROOT / "book" / "results").glob("*.json") if path.name not in ("front_page.json", "claims.json"))
+STUDIES = sorted(
+    path for path in (ROOT / "book" / "results").glob("*.json") if path.name not in ("front_page.json", "claims.json")
+)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

@@ -8,10 +8,10 @@ holds such sinusoids to blame for DIGAN's periodic artefacts (C.3, Fig. 17).
 
 What is simpler than in DIGAN (Yu et al. 2022), or other: one resolution, where DIGAN's layers double it; a layer is
 modulated by one factor an input and one shift an output, where DIGAN multiplies weights by matrices of low rank. Here
-clocks with periods from half to four training clips, learnt along, reach phases and layers, where DIGAN moves the phases
-alone, by a small network of (content, motion, t). The class is told to the generator and to both judges. No mixing of styles, no penalty on path lengths, no augmentation. Kept are the two latents,
-the two judges (of single frames, and of two frames with the time between them), and that a training step makes two
-frames of a clip.
+clocks with periods from half to four training clips, learnt along, reach phases and layers, where DIGAN moves the
+phases alone, by a small network of (content, motion, t). The class is told to the generator and to both judges. No
+mixing of styles, no penalty on path lengths, no augmentation. Kept are the two latents, the two judges (of single
+frames, and of two frames with the time between them), and that a training step makes two frames of a clip.
 
 Letters: B videos, n frames of each, P pixels of a frame, C channels, H W height and width, D width of the content
 noise, M of the motion noise, S of the style, F waves, K clocks.

@@ -41,8 +41,8 @@ def tokenize_command(
         split: which part of the data.
         clips: how many clips to encode.
         frames: of a clip, a multiple of the compression in time; absent, as many as the VQGAN was trained on.
-        stride: distance between two frames of a clip in the video; absent, 4 for taichi and 1 for the others. A hierarchy
-            takes 1 for all.
+        stride: distance between two frames of a clip in the video; absent, 4 for taichi and 1 for the others. A
+            hierarchy takes 1 for all.
         shard_clips: how many clips a file holds, a multiple of 32.
         condition: what a transformer is to be told of each clip: its class, if it has one; the text of just its
             frames (mugen); the sound of just its frames (drums).
