@@ -89,7 +89,8 @@ def joined() -> Iterator[str]:
     yield f"<title>{escape(config['title'])}</title>"
     for sheet in first.find_all("link", rel="stylesheet"):
         yield f'<link rel="stylesheet" href="{escape(sheet["href"])}">'
-    yield f'<link rel="stylesheet" href="_static/print.css">{MATHEMATICS}'
+    # inside the page: whatever lies in _static, Jupyter Book hangs on every page of the site
+    yield f"<style>{(render.BOOK / 'print.css').read_text()}</style>{MATHEMATICS}"
     yield '<script defer src="_static/mathjax/tex-chtml.js"></script></head><body><div class="bd-content">'
     yield f'<div class="title-page"><img src="{config["logo"]}" alt=""><p class="title">{escape(config["title"])}</p>'
     yield f"<p>{escape(config['author'])}, {config['copyright']}</p>"

@@ -97,7 +97,7 @@ def test_the_plan_of_a_data_set_names_all_its_models(capsys):
 
 def test_training_with_a_preset_says_its_cost_before_it_begins(monkeypatch, tmp_path, capsys):
     started = []
-    monkeypatch.setattr(commands, "open_clips", lambda source, *rest: started.append(source))
+    monkeypatch.setattr(commands, "open_clips", lambda source, *rest, stride: started.append(source))
     monkeypatch.setattr(commands, "train_vqgan", lambda config, training, *rest, **options: (config, training))
     monkeypatch.setattr(commands, "evaluate_vqgan", lambda vqgan, data: {"psnr": 1.0, "used_codes": 1.0})
     commands.train_vqgan_command(tmp_path, tmp_path / "run", preset="drums", steps=1000)

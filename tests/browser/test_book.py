@@ -84,10 +84,9 @@ def test_what_this_machine_ran_belongs_to_what_is_stored():
 
 
 @PHONE
-def test_every_page_opens_without_a_complaint_fits_a_phone_and_on_a_desk_has_its_heading_and_colab_button(page, site):
-    """Opened once each, as a phone does it, then made wide: opening is what takes the time."""
+def test_every_page_opens_without_a_complaint_fits_a_phone_and_has_its_heading_and_colab_button(page, site):
+    """Opened once each, as a phone does it: opening is what takes the time."""
     for name in PAGES:
-        page.set_viewport_size(NARROW)
         open_at(page, site + name)
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"], name
         beyond = page.evaluate(
@@ -95,7 +94,6 @@ def test_every_page_opens_without_a_complaint_fits_a_phone_and_on_a_desk_has_its
             ".filter(e => !e.closest('.tats-scroll') && e.getBoundingClientRect().right > 361).length"
         )
         assert beyond == 0, name
-        page.set_viewport_size(WIDE)
         assert page.locator("h1").first.inner_text()
         if name.startswith("notebooks/"):
             address = f"{COLAB}/blob/main/{name.removesuffix('.html')}.ipynb"
