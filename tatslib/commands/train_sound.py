@@ -1,6 +1,7 @@
 """`tats train sound`."""
 
 from pathlib import Path
+from typing import Literal
 
 from tatslib.commands.tree import train
 from tatslib.datasets.audioset_drum import audioset_drum
@@ -8,6 +9,9 @@ from tatslib.distributed import first_on_each_machine, is_main, process_group
 from tatslib.training.device import default_device
 from tatslib.training.presets import Scale
 from tatslib.training.train_sound import SOUND_PRESETS, evaluate_sound, train_sound
+
+SPLITS: tuple[Literal["train", "test"], ...] = ("train", "test")
+UNSEEN = 8  # pixels of pictures that nobody looks at
 
 
 @train.command(name="sound")
@@ -34,7 +38,7 @@ def train_sound_command(
     with process_group():
         with first_on_each_machine():  # which decodes the videos for the others
             length = config.frames + sum(config.forward_margins)
-            heard, held_out = (audioset_drum(data, split, length=length) for split in ("train", "test"))
+            heard, held_out = (audioset_drum(data, split, length=length, resolution=UNSEEN) for split in SPLITS)
         vqgan = train_sound(config, training, heard, out, device=default_device())
         if is_main():
             scores = evaluate_sound(vqgan, held_out)
