@@ -1,4 +1,4 @@
-"""The command line: `tats data | train | tokenize | sample | download | convert | recipes | bench`.
+"""The command line: `tats data | train | tokenize | sample | evaluate | download | convert | recipes | bench`.
 
 Thin: each command is one call, in `tatslib.commands`. Mistakes come back as one sentence on stderr and exit status 2;
 Ctrl-C as 130.
@@ -24,6 +24,7 @@ for module in (
     "train_sound",
     "tokenize",
     "sample",
+    "evaluate",
     "models",
     "bench",
 ):  # in the order in which help lists them
