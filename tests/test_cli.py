@@ -1,12 +1,14 @@
 """The command line from end to end on a very small world, and what it says when something is wrong."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tatslib import cli
 from tatslib.training import presets
 from tatslib.videos import read_frames
 
@@ -80,3 +82,9 @@ def test_every_preset_is_valid_and_the_papers_has_the_papers_numbers():
     paper = presets.PRESETS["paper"]
     assert paper.vqgan.latent_shape == (4, 16, 16) and paper.vqgan.codes == 16384
     assert paper.transformer_training.learning_rate == pytest.approx(4.5e-6 * paper.transformer_training.batch)
+
+
+def test_every_module_of_commands_hangs_on_the_tree() -> None:
+    folder = Path(cli.__file__).parent / "commands"
+    hanging = {path.stem for path in folder.glob("*.py") if ".command(" in path.read_text()} - {"tree"}
+    assert hanging == set(re.findall(r'^    "(\w+)",$', Path(cli.__file__).read_text(), re.M))
