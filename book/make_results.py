@@ -43,7 +43,7 @@ from tatslib.training.presets import current_scale
 
 SEEDS = {"equivariance-untrained": range(5), "condition-samples": range(1)}  # videos to look at: one seed
 DEFAULT_SEEDS = range(3)
-PENDING = ("condition-class",)  # nine trainings that have not been run yet; its claim counts as not tested
+PENDING = ("condition-class",)  # three transformers that were not trained yet; its claim counts as not tested
 TIMED = ("padding-costs",)  # when nothing else runs
 
 
