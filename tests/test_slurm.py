@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -122,7 +123,11 @@ def test_the_scripts_own_line_trains_in_two_processes_and_a_warning_puts_the_job
         train_transformer_command(str(tmp_path / "tokens"), tmp_path / run, steps=150)
     broken, whole = losses(tmp_path / "run"), losses(tmp_path / "whole")
     assert [step for step, _ in broken] == list(range(1, 151))
-    assert [loss for _, loss in broken] == pytest.approx([loss for _, loss in whole], abs=0.02)
+    # Two processes round otherwise than one, and in bfloat16 that grows: step by step up to 0.08 late in the run, 0.01
+    # on average. With clips of other steps it would be 0.08 on average, with another seed 0.06.
+    apart = [abs(a - b) for (_, a), (_, b) in zip(broken, whole, strict=True)]
+    assert max(apart[:50]) < 0.02
+    assert fmean(apart) < 0.03, apart
 
 
 def test_the_chapter_shows_the_lines_of_the_script():

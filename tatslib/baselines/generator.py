@@ -8,6 +8,7 @@ Letters: B videos, C channels, T H W frames, n frames that are made of each, D w
 motion noise.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple, Protocol
 
@@ -57,7 +58,7 @@ class Luck(NamedTuple):
 
 
 class VideoGenerator(Protocol):
-    """The face that a study sees (`sample`, `stream`), and what training needs."""
+    """The face that a study sees (`sample`), and what training needs."""
 
     judged_by: MotionJudge
 
@@ -78,11 +79,27 @@ class VideoGenerator(Protocol):
     def __call__(self, luck: Luck, labels: Tensor, times: Tensor) -> Tensor:
         """Frames `times`, int64 (B, n), of clips of classes `labels`, int64 (B,): (B, C, n, H, W) in [-0.5, 0.5]."""
 
-    def stream(self, batch: int, frames: int, seed: int, labels: Tensor | None = None) -> Iterator[Video]:
-        """Videos of any length in consecutive pieces, uint8 (B, n, H, W, 3), n at most `config.frames`."""
-
     def sample(self, batch: int, frames: int, seed: int, labels: Tensor | None = None) -> Video:
         """Videos of any length, uint8 (B, frames, H, W, 3)."""
+
+
+class Endless(ABC):
+    """Makes videos of any length, piece by piece."""
+
+    @abstractmethod
+    def stream(self, batch: int, frames: int, seed: int, labels: Tensor | None = None) -> Iterator[Video]:
+        """Videos of any length in consecutive pieces, uint8 (B, n, H, W, 3), n at most the length of a clip.
+
+        Args:
+            batch: B.
+            frames: of each video.
+            seed: of all noise; a video's own number decides about the rest.
+            labels: int64 (B,); none: video i is of class i modulo the number of classes.
+        """
+
+    def sample(self, batch: int, frames: int, seed: int, labels: Tensor | None = None) -> Video:
+        """Videos of any length, uint8 (B, frames, H, W, 3); see `stream`."""
+        return gather(self.stream(batch, frames, seed, labels), frames)
 
 
 def labels_in_turn(labels: Tensor | None, batch: int, classes: int) -> Tensor:

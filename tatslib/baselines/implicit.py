@@ -28,10 +28,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tatslib.baselines.generator import (
+    Endless,
     GeneratorConfig,
     Luck,
     MotionJudge,
-    gather,
     in_small_batches,
     keep_variance,
     labels_in_turn,
@@ -69,7 +69,7 @@ class ModulatedLayer(nn.Module):
         return torch.baddbmm(self.shift(style)[:, None], x, weight.transpose(1, 2))
 
 
-class ImplicitGenerator(nn.Module):
+class ImplicitGenerator(Endless, nn.Module):
     """Places and times to colours.
 
     Args:
@@ -139,14 +139,7 @@ class ImplicitGenerator(nn.Module):
 
     @torch.inference_mode()
     def stream(self, batch: int, frames: int, seed: int, labels: Tensor | None = None) -> Iterator[Video]:
-        """Videos of any length in consecutive pieces, uint8 (B, n, H, W, 3), n at most the length of a clip.
-
-        Args:
-            batch: B.
-            frames: of each video.
-            seed: of all noise; a video's own number decides about the rest.
-            labels: int64 (B,); none: video i is of class i modulo the number of classes.
-        """
+        """As `Endless.stream`."""
         length, device = self.config.frames, self.places.device
         labels = labels_in_turn(labels, batch, self.config.classes).to(device)
         drawn = [self.luck(1, torch_generator(seed, f"baselines/implicit/{video}")) for video in range(batch)]
@@ -158,10 +151,6 @@ class ImplicitGenerator(nn.Module):
                 return self(luck.rows(some), labels[some], repeat(times, "n -> b n", b=len(labels[some])))
 
             yield in_small_batches(render, batch)[:, : frames - first]
-
-    def sample(self, batch: int, frames: int, seed: int, labels: Tensor | None = None) -> Video:
-        """Videos of any length, uint8 (B, frames, H, W, 3); see `stream`."""
-        return gather(self.stream(batch, frames, seed, labels), frames)
 
 
 def mlp(inputs: int, width: int) -> nn.Sequential:

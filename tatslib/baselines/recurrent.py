@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tatslib.baselines.generator import (
+    Endless,
     GeneratorConfig,
     Luck,
     MotionJudge,
-    gather,
     in_small_batches,
     keep_variance,
     labels_in_turn,
@@ -85,7 +85,7 @@ class PictureGenerator(nn.Module):
         return torch.tanh(self.colour(x) + ground[..., None, None]) / 2
 
 
-class RecurrentGenerator(nn.Module):
+class RecurrentGenerator(Endless, nn.Module):
     """Content code, GRU and picture generator.
 
     Args:
@@ -151,14 +151,7 @@ class RecurrentGenerator(nn.Module):
 
     @torch.inference_mode()
     def stream(self, batch: int, frames: int, seed: int, labels: Tensor | None = None) -> Iterator[Video]:
-        """Videos of any length in consecutive pieces, uint8 (B, n, H, W, 3), n at most the length of a clip.
-
-        Args:
-            batch: B.
-            frames: of each video.
-            seed: of all noise; a video's own number decides about the rest.
-            labels: int64 (B,); none: video i is of class i modulo the number of classes.
-        """
+        """As `Endless.stream`."""
         config, device, videos = self.config, self.start.weight.device, range(batch)
         labels = labels_in_turn(labels, batch, config.classes).to(device)
         drawn = [self.luck(1, torch_generator(seed, f"baselines/recurrent/{video}")) for video in videos]
@@ -174,10 +167,6 @@ class RecurrentGenerator(nn.Module):
                 return self.render(luck.content[some], states[some], labels[some])
 
             yield in_small_batches(render, batch)[:, : frames - piece * config.frames]
-
-    def sample(self, batch: int, frames: int, seed: int, labels: Tensor | None = None) -> Video:
-        """Videos of any length, uint8 (B, frames, H, W, 3); see `stream`."""
-        return gather(self.stream(batch, frames, seed, labels), frames)
 
 
 def convolution(inputs: int, outputs: int) -> nn.Conv2d:

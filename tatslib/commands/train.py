@@ -36,8 +36,9 @@ def train_plan_command(
         utilisation: the share of their peak that is reached.
     """
     paper = PAPER_PRESETS[preset]
+    budget = table(list(paper.budgets().values()), gpu, gpus, utilisation)
     print(f"{paper.title}: {paper.vqgan.resolution}x{paper.vqgan.resolution} pixels, condition: {paper.condition.kind}")
-    print(table(list(paper.budgets().values()), gpu, gpus, utilisation))
+    print(budget)
 
 
 @train.command(name="vqgan")

@@ -19,7 +19,7 @@ from tatslib.datasets.clips import LINES_ABOUT_DAMAGE, ClipDataset
 from tatslib.datasets.frame_cache import FORGIVEN
 from tatslib.datasets.layout import contents
 from tatslib.datasets.sound_cache import SoundCache
-from tatslib.errors import UserError, one_line
+from tatslib.errors import UserError
 from tatslib.sound import Spectrogram
 from tatslib.videos import claimed_frames
 
@@ -50,7 +50,7 @@ class DrumClips(ClipDataset):
             try:
                 self._sound_of[video] = self._spectrogram(video, pickled)
             except UserError as error:
-                silent[video] = one_line(str(error))
+                silent[video] = str(error)
         for sentence in sorted(silent.values())[:LINES_ABOUT_DAMAGE]:
             logger.warning("Skipped: %s", sentence)
         if len(silent) > LINES_ABOUT_DAMAGE:

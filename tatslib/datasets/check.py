@@ -238,7 +238,7 @@ def check(root: str | Path, dataset: str | None = None, *, quick: bool = False, 
         try:
             listed[split] = layout.listing(root, split)
         except UserError as error:
-            absent[split] = one_line(str(error))
+            absent[split] = str(error)
     if not listed:
         raise UserError(next(iter(absent.values())))
 

@@ -159,7 +159,7 @@ class ClipDataset:
         try:
             return self.cache.add(path)
         except UserError as error:
-            self.skipped[path] = one_line(str(error))
+            self.skipped[path] = str(error)
             return None
 
     def _report(self, paths: Sequence[Path], counts: list[int]) -> None:

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tatslib.errors import UserError, one_line
+from tatslib.errors import UserError
 from tatslib.worlds.story import MONSTERS, Event, Kind
 
 LARGEST = 512 * 2**20  # bytes of a JSON file that are read
@@ -103,7 +103,7 @@ def read_game_log(path: Path) -> GameLog:
         maze, names = _maze(content.get("maze")), _names(content.get("monster_names"))
         frames = [_frame(frame, names, number) for number, frame in enumerate(content["frames"])]
     except UserError as error:
-        raise UserError(f"{path} is no log of a game: {one_line(str(error))}.") from error
+        raise UserError(f"{path} is no log of a game: {error}.") from error
     return GameLog(len(frames), tuple(sorted(_events(frames, maze))))
 
 

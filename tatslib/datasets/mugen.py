@@ -132,7 +132,7 @@ class StoryClips(ClipDataset):
             try:
                 check_story(entry, self.stories.read(entry.log), claimed_frames(entry.video))
             except UserError as error:
-                return one_line(str(error))
+                return str(error)
             return ""
 
         bad: dict[Path, str] = {}

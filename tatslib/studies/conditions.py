@@ -15,14 +15,14 @@ from tatslib.sampling.filters import Filters
 from tatslib.sampling.sliding_window import sample
 from tatslib.sampling.storyline import Storyline
 from tatslib.studies.drift import TOP_P
+from tatslib.studies.pictures import decoded_films
 from tatslib.studies.results import Numbers
 from tatslib.training.device import default_device
 from tatslib.training.train_transformer import condition_tokens
 from tatslib.transformer.conditions import null_condition
 from tatslib.transformer.gpt import GPT
-from tatslib.videos import Video, to_model, to_uint8
+from tatslib.videos import Video, to_model
 from tatslib.vqgan.vqgan import VQGAN
-from tatslib.vqgan.windows import decode_in_windows
 
 FILTERS = Filters(top_p=TOP_P)
 AT_ONCE = 32  # clips
@@ -50,17 +50,8 @@ def draw(
         start: int64 (B, P, h, w), latent frames with which the videos begin.
     """
     latent_frames = -(-frames // vqgan.config.downsample[0])
-    return decoded(vqgan, sample(gpt, told, latent_frames, FILTERS, seed=seed, start=start, progress=False))[:, :frames]
-
-
-@torch.inference_mode()
-def decoded(vqgan: VQGAN, tokens: Tensor) -> Video:
-    """Tokens int64 (B, F, h, w) to uint8 (B, T, H, W, 3)."""
-    parts = [
-        np.concatenate([to_uint8(piece) for piece in decode_in_windows(vqgan, part)], axis=1)
-        for part in tokens.split(AT_ONCE)
-    ]
-    return np.concatenate(parts)
+    tokens = sample(gpt, told, latent_frames, FILTERS, seed=seed, start=start, progress=False)
+    return decoded_films(vqgan, tokens, AT_ONCE)[:, :frames]
 
 
 @torch.inference_mode()

@@ -20,9 +20,9 @@ from tatslib.metrics.strikes import Agreement, Strike, agreement, seen_strikes
 from tatslib.sampling.storyline import SoundStory
 from tatslib.sound import Sound
 from tatslib.studies.conditions import (
+    AT_ONCE,
     SAMPLING,
     TRAINING,
-    decoded,
     draw,
     encoded,
     nats,
@@ -31,6 +31,7 @@ from tatslib.studies.conditions import (
     trained,
     untold,
 )
+from tatslib.studies.pictures import decoded_films
 from tatslib.studies.results import Numbers, Study
 from tatslib.training.led_clips import heard
 from tatslib.transformer.conditions import null_condition
@@ -164,7 +165,7 @@ def rebuilt(vqgan: VQGAN, videos: Video) -> Video:
     """Videos (V, T, H, W, 3) through the tokenizer; an incomplete latent frame is filled up with the last frame."""
     short = -videos.shape[1] % vqgan.config.downsample[0]
     whole = np.concatenate([videos, np.repeat(videos[:, -1:], short, axis=1)], axis=1)
-    return decoded(vqgan, encoded(vqgan, whole))[:, : videos.shape[1]]
+    return decoded_films(vqgan, encoded(vqgan, whole), AT_ONCE)[:, : videos.shape[1]]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from tatslib.metrics.features import windows
 from tatslib.metrics.happenings import seen_events, text_fidelity
 from tatslib.recipes.kinds import clips_for
 from tatslib.sampling.storyline import TextStory
-from tatslib.studies.conditions import SAMPLING, TRAINING, decoded, draw, encoded, nats, of_another, trained, untold
+from tatslib.studies.conditions import AT_ONCE, SAMPLING, TRAINING, draw, encoded, nats, of_another, trained, untold
+from tatslib.studies.pictures import decoded_films
 from tatslib.studies.results import Numbers, Study
 from tatslib.training.token_shards import BATCH, places_of
 from tatslib.transformer.conditions import null_condition
@@ -221,7 +222,7 @@ def run(seed: int) -> Numbers:
             "untold": nats(gpt, untold(gpt, tokens.test)),
         },
         "real": measure(real, texts),
-        "rebuilt": measure(decoded(vqgan, encoded(vqgan, real)), texts),
+        "rebuilt": measure(decoded_films(vqgan, encoded(vqgan, real), AT_ONCE), texts),
         "own": measure(own, texts),
         "other": measure(own, of_others(texts)),
         "untold": measure(draw(gpt, vqgan, null_condition(gpt.config, CLIPS), frames, seed), texts),

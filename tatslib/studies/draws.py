@@ -6,7 +6,6 @@ Letters: B clips, T H W frames, t h w latent grid, c classes.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from einops import repeat
 from torch import Tensor
@@ -19,10 +18,11 @@ from tatslib.metrics.variety import variety
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.sliding_window import sample
 from tatslib.studies.drift import Ruler, ruler, through_tokenizer
+from tatslib.studies.pictures import decoded_clips
 from tatslib.studies.results import Numbers, Study
 from tatslib.training.device import default_device
 from tatslib.transformer.gpt import GPT
-from tatslib.videos import Video, to_uint8
+from tatslib.videos import Video
 from tatslib.vqgan.vqgan import VQGAN
 
 CLIPS_A_CLASS = 40  # 240 in all: ten for each dimension of the classifier's features
@@ -52,8 +52,7 @@ def draw(gpt: GPT, vqgan: VQGAN, filters: Filters, seed: int, clips_a_class: int
     """So many clips of each class in turn, uint8 (B, T, H, W, 3); the same luck for every `filters`."""
     words = labels_of(gpt, clips_a_class)[:, None]
     tokens = sample(gpt, words, gpt.config.latent_shape[0], filters, seed=seed, progress=False)
-    with torch.inference_mode():
-        return np.concatenate([to_uint8(vqgan.decode(part)) for part in tokens.split(32)])
+    return decoded_clips(vqgan, tokens)
 
 
 def labels_of(gpt: GPT, clips_a_class: int = CLIPS_A_CLASS) -> Tensor:

@@ -22,10 +22,11 @@ from tatslib.metrics.nearest import nearest_real_distance
 from tatslib.recipes.kinds import Split, TrainedVQGAN
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.sliding_window import sample
+from tatslib.studies.pictures import decoded_clips
 from tatslib.studies.results import Numbers, Study
 from tatslib.training.device import default_device
 from tatslib.training.presets import PRESETS, current_scale
-from tatslib.videos import Video, to_model, to_uint8
+from tatslib.videos import Video, to_model
 from tatslib.vqgan.vqgan import VQGAN
 
 PADDINGS = ("zeros", "replicate")  # vanilla and time-agnostic: one padding throughout encoder and decoder
@@ -82,9 +83,7 @@ def sample_long(
     labels = repeat(torch.arange(gpt.config.condition_codes), "c -> (c v)", v=videos)
     latent_frames = frames // vqgan.config.downsample[0]
     tokens = sample(gpt, labels[:, None], latent_frames, FILTERS, context_frames=context, seed=seed)
-    with torch.inference_mode():
-        decoded = np.concatenate([to_uint8(vqgan.decode(part)) for part in tokens.split(4)])
-    return LongVideos(decoded, tokens.cpu(), labels)
+    return LongVideos(decoded_clips(vqgan, tokens, at_once=4), tokens.cpu(), labels)
 
 
 def measure(long: LongVideos, context: int, vqgan: TrainedVQGAN, trained_on: TokenClips) -> Numbers:
@@ -125,7 +124,8 @@ def through_tokenizer(vqgan: VQGAN, clips: Video, batch: int = 64) -> tuple[Tens
     """Tokens of uint8 clips (B, T, H, W, 3), and the clips rebuilt from them."""
     vqgan = vqgan.to(default_device())
     parts = [vqgan.encode(to_model(part).to(default_device())) for part in torch.as_tensor(clips).split(batch)]
-    return torch.cat(parts).cpu(), np.concatenate([to_uint8(vqgan.decode(part)) for part in parts])
+    tokens = torch.cat(parts)
+    return tokens.cpu(), decoded_clips(vqgan, tokens, batch)
 
 
 def excess_distances(

@@ -9,7 +9,6 @@ from functools import partial
 from math import prod
 from statistics import fmean, median
 
-import numpy as np
 import torch
 from einops import rearrange, repeat
 from torch import Tensor
@@ -27,10 +26,10 @@ from tatslib.sampling.filters import Filters
 from tatslib.sampling.hierarchical import Hierarchy
 from tatslib.sampling.plan import order_of_drawing
 from tatslib.studies.drift import TOP_P, WINDOWS_A_BLOCK, LongVideos, excess_distances, ruler, through_tokenizer
+from tatslib.studies.pictures import decoded_films
 from tatslib.studies.results import Numbers, Study
 from tatslib.training.device import default_device
 from tatslib.transformer.gpt import GPT
-from tatslib.videos import to_uint8
 from tatslib.vqgan.windows import decode_in_windows
 
 FRAMES = 512
@@ -71,12 +70,7 @@ def make_videos(sampler: Sampler, vqgan: TrainedVQGAN, seed: int, frames: int = 
     device, classes = default_device(), len(recipes.get("actions/classifier").model.config.classes)
     labels = repeat(torch.arange(classes), "c -> (c v)", v=VIDEOS_A_CLASS)
     tokens = sampler(labels[:, None], frames // vqgan.model.config.downsample[0], seed)
-    decoder = vqgan.model.to(device)
-    decoded = [
-        np.concatenate([to_uint8(piece) for piece in decode_in_windows(decoder, part)], axis=1)
-        for part in tokens.split(4)
-    ]
-    return LongVideos(np.concatenate(decoded), tokens.cpu(), labels)
+    return LongVideos(decoded_films(vqgan.model.to(device), tokens), tokens.cpu(), labels)
 
 
 def measure(long: LongVideos, vqgan: TrainedVQGAN, trained_on: TokenClips) -> Numbers:

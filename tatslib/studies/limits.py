@@ -13,8 +13,6 @@ Letters: B clips, T H W frames, t h w latent grid.
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from tatslib import recipes
@@ -25,11 +23,12 @@ from tatslib.recipes.kinds import TrainedVQGAN
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.sliding_window import sample
 from tatslib.studies.drift import Ruler, ruler, through_tokenizer
+from tatslib.studies.pictures import decoded_clips
 from tatslib.studies.results import Numbers, Study
 from tatslib.training.device import default_device
 from tatslib.training.presets import PRESETS, current_scale
 from tatslib.transformer.gpt import GPT
-from tatslib.videos import Video, to_uint8
+from tatslib.videos import Video
 
 CLIPS = 240  # of each set: ten for each dimension of the classifier's features
 TOKENIZERS = {  # one architecture
@@ -77,8 +76,7 @@ def draw(gpt: GPT, tokenizer: TrainedVQGAN, words: Tensor, filters: Filters, see
     """A clip of the training length for each class word, int64 (B,): uint8 (B, T, H, W, 3)."""
     vqgan = tokenizer.model.to(default_device())
     tokens = sample(gpt, words[:, None], gpt.config.latent_shape[0], filters, seed=seed, progress=False)
-    with torch.inference_mode():
-        return np.concatenate([to_uint8(vqgan.decode(part)) for part in tokens.split(32)])
+    return decoded_clips(vqgan, tokens)
 
 
 @cache

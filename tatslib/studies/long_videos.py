@@ -22,12 +22,13 @@ from tatslib.sampling import hierarchical, sliding_window
 from tatslib.sampling.hierarchical import Hierarchy
 from tatslib.studies.drift import FILTERS, REAL_CLIPS, TOP_P, Ruler, ruler, through_tokenizer
 from tatslib.studies.hierarchy import LEVELS, model, split
+from tatslib.studies.pictures import decoded_films
 from tatslib.studies.results import Numbers, Results, Study, load
 from tatslib.training.device import default_device
 from tatslib.training.presets import PRESETS, Scale, current_scale
-from tatslib.videos import Video, resize_and_crop, to_model, to_uint8
+from tatslib.videos import Video, resize_and_crop, to_model
 from tatslib.vqgan.vqgan import VQGAN
-from tatslib.vqgan.windows import decode_in_windows, encode_in_windows
+from tatslib.vqgan.windows import encode_in_windows
 from tatslib.worlds import actions
 
 FRAMES = 1024
@@ -136,11 +137,7 @@ def labels_of(videos: int) -> Tensor:
 def decoded(vqgan: VQGAN, tokens: Tensor, labels: Tensor | None) -> Films:
     """Tokens int64 (V, F, h, w) to videos."""
     vqgan = vqgan.to(default_device())
-    parts = [
-        np.concatenate([to_uint8(piece) for piece in decode_in_windows(vqgan, part)], axis=1)
-        for part in tokens.split(VIDEOS_AT_ONCE)
-    ]
-    return Films(np.concatenate(parts), labels, tokens.cpu())
+    return Films(decoded_films(vqgan, tokens, VIDEOS_AT_ONCE), labels, tokens.cpu())
 
 
 def through(vqgan: VQGAN, videos: Video) -> Video:

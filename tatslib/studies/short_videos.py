@@ -22,10 +22,11 @@ from tatslib.recipes.kinds import Split
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.sliding_window import sample
 from tatslib.studies.drift import through_tokenizer
+from tatslib.studies.pictures import decoded_clips
 from tatslib.studies.results import Numbers, Study
 from tatslib.training.device import default_device
 from tatslib.training.presets import PRESETS, current_scale
-from tatslib.videos import Video, to_uint8
+from tatslib.videos import Video
 
 CLIPS = 480  # on either side: 20 for each of the classifier's 24 dimensions
 REPEATS = 10  # draws of real clips (paper B.1)
@@ -81,8 +82,7 @@ def made_clips(arm: str, seed: int, labels: Tensor) -> Video:
     vqgan, gpt = (recipes.get(f"actions/{kind}-{arm}").model.to(device) for kind in ("vqgan", "gpt"))
     latent_frames = vqgan.config.latent_shape[0]
     tokens = sample(gpt, labels[:, None], latent_frames, Filters(top_p=TOP_P), seed=seed, progress=False)
-    with torch.inference_mode():
-        return np.concatenate([to_uint8(vqgan.decode(part)) for part in tokens.split(64)])
+    return decoded_clips(vqgan, tokens, at_once=64)
 
 
 def frames() -> int:
