@@ -29,6 +29,7 @@ from tatslib.studies import (
     leak,
     likelihood,
     limits,
+    long_sky,
     long_videos,
     padding,
     positions,
@@ -41,9 +42,11 @@ from tatslib.studies.results import Study
 from tatslib.training.device import available_cores
 from tatslib.training.presets import current_scale
 
-SEEDS = {"equivariance-untrained": range(5), "condition-samples": range(1)}  # videos to look at: one seed
+SEEDS = {"equivariance-untrained": range(5)} | dict.fromkeys(
+    ("condition-samples", "sky-samples"), range(1)
+)  # to look at
 DEFAULT_SEEDS = range(3)
-PENDING = ("condition-class",)  # three transformers that were not trained yet; its claim counts as not tested
+PENDING = ("condition-class", "long-sky", "sky-samples")  # not run yet; their claims count as not tested
 TIMED = ("padding-costs",)  # when nothing else runs
 
 
@@ -52,7 +55,7 @@ def studies() -> Iterator[Study]:
     first = (positions, drift, likelihood, draws)
     later = (padding, image_border, codebook, stability, leak, hierarchy, sampling_options)
     conditions = (conditions_class, conditions_sound, conditions_text, condition_samples)
-    ends = (limits, short_videos, long_videos)
+    ends = (limits, short_videos, long_videos, long_sky)
     for module in (*first, *later, *conditions, *ends):
         yield from module.studies()
 

@@ -57,7 +57,8 @@ from tatslib.sampling import sliding_window
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.storyline import SoundStory, TextStory, TokenStory
 from tatslib.studies import conditions_sound, results
-from tatslib.studies.condition_samples import CLAUSES, STORY_FRAMES, story, unpack
+from tatslib.studies.condition_samples import CLAUSES, STORY_FRAMES, story
+from tatslib.studies.packing import unpack
 from tatslib.training.train_sound import SOUND_PRESETS
 from tatslib.transformer.conditions import START, Prefix, class_prefix, sound_prefix
 from tatslib.transformer.gpt import GPT, GPTConfig

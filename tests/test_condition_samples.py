@@ -11,9 +11,10 @@ from tatslib.errors import UserError
 from tatslib.recipes.conditioned import TEXT, platform_words
 from tatslib.sampling.storyline import TextStory
 from tatslib.studies import condition_samples, conditions_sound, conditions_text, results
-from tatslib.studies.condition_samples import STORY_FRAMES, pack, story, unpack
+from tatslib.studies.condition_samples import STORY_FRAMES, story
 from tatslib.studies.conditions_sound import Concert
 from tatslib.studies.conditions_text import Tale
+from tatslib.studies.packing import pack, unpack
 from tatslib.worlds.story_check import parse
 
 

@@ -5,19 +5,15 @@ Which ones is fixed here, before any was drawn: the first held-out videos, the f
 Letters: T frames, H W their height and width.
 """
 
-import base64
-import lzma
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-from tatslib.errors import UserError
 from tatslib.sampling.storyline import Story
 from tatslib.studies import conditions_sound, conditions_text
 from tatslib.studies.conditions import SAMPLING
+from tatslib.studies.packing import pack
 from tatslib.studies.results import Numbers, Study
-from tatslib.videos import Video
 
 CONCERTS, GIVEN = 2, 4  # videos by sound, and the real frames with which they begin
 TALES = 4  # edits of each kind
@@ -36,33 +32,6 @@ STORY_FRAMES = sum(length for _, length in CLAUSES.pieces)
 def story(frames: range) -> str:
     """What is told of some frames of the long video: one sentence, as in training, of all clauses that they touch."""
     return f"Mugen {CLAUSES(frames)}."
-
-
-def pack(videos: Video) -> dict[str, Any]:
-    """Videos as text, without a loss: what changes from frame to frame, compressed (LZMA), in base 64.
-
-    Args:
-        videos: uint8 (..., T, H, W, 3).
-
-    Returns:
-        "shape" and "data", as JSON has them.
-    """
-    changes = np.diff(videos, axis=-4, prepend=np.zeros_like(videos[..., :1, :, :, :]))  # modulo 256
-    return {"shape": list(videos.shape), "data": base64.b64encode(lzma.compress(changes.tobytes())).decode()}
-
-
-def unpack(packed: dict[str, Any]) -> Video:
-    """The videos of `pack`, to the last bit.
-
-    Raises:
-        UserError: for anything else.
-    """
-    try:
-        content = lzma.decompress(base64.b64decode(packed["data"], validate=True))
-        changes = np.frombuffer(content, np.uint8).reshape(packed["shape"])
-    except (KeyError, ValueError, lzma.LZMAError) as error:
-        raise UserError(f"these are no packed videos ({error}).") from error
-    return changes.cumsum(axis=-4, dtype=np.uint8)
 
 
 def run(seed: int) -> Numbers:

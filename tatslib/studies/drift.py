@@ -19,7 +19,7 @@ from tatslib.metrics.divergence import jensen_shannon, token_histogram
 from tatslib.metrics.features import ClipClassifier, RandomFeatures, classify, clip_features, windows
 from tatslib.metrics.frechet import frechet_distance
 from tatslib.metrics.nearest import nearest_real_distance
-from tatslib.recipes.kinds import Split, TrainedVQGAN
+from tatslib.recipes.kinds import Split, TrainedVQGAN, World
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.sliding_window import sample
 from tatslib.studies.pictures import decoded_clips
@@ -62,9 +62,9 @@ class Ruler:
 
 
 @cache
-def ruler(clips: int) -> Ruler:
-    """The ruler for blocks of so many clips."""
-    videos, config = recipes.get("actions/videos"), PRESETS[current_scale()].vqgan
+def ruler(clips: int, world: World = "actions") -> Ruler:
+    """The ruler for blocks of so many clips of a world; the classifier is that of the actions, whatever it looks at."""
+    videos, config = recipes.get(f"{world}/videos"), PRESETS[current_scale()].vqgan
     splits: tuple[Split, Split] = ("train", "test")
     train, test = (videos.dataset(s, length=config.frames, resolution=config.resolution) for s in splits)
     real = np.concatenate([train.clips(step, 256, seed=7)[0].numpy() for step in range(REAL_CLIPS // 256)])

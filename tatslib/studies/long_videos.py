@@ -162,10 +162,11 @@ def measure(made: Films, rods: Ruler, limit: float) -> Numbers:
     Returns:
         What `evaluation.long.evaluate` gives, and "again": pixel autocorrelation at lags of 1 .. `LONGEST_LAG` frames,
         the mean over videos; "late": by name, the mean over the second half of each curve; "later": that minus the
-        first block.
+        first block. Of videos without a class no "named", "ccs" and "ics".
     """
     networks: dict[str, FeatureNetwork] = {"random": rods.random, "classifier": rods.classifier}
-    numbers = long.evaluate(made.frames, rods.real, networks, rods.classifier, made.labels, limit=limit, together=BLOCK)
+    judge = None if made.labels is None else rods.classifier  # where no class was named, none can be kept
+    numbers = long.evaluate(made.frames, rods.real, networks, judge, made.labels, limit=limit, together=BLOCK)
     lag = min(LONGEST_LAG, made.frames.shape[1] // 2)
     numbers["again"] = long.autocorrelation(made.frames, lag).mean(0).tolist()
     return numbers | summary(numbers)
