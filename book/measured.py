@@ -115,6 +115,7 @@ SETTLED = {
     ("12_at_paper_scale", "token by token, 0.84"): "the same",
     ("12_at_paper_scale", "token by token, 0.63"): "the same",
     ("12_at_paper_scale", "8.6"): "published, in the table that the text names",
+    ("12_at_paper_scale", "1,788,425"): "counted by others, as the sentence says",
     ("ledger", "nearer to training clips with 0.80"): "the paper's top-p, as the row says",
     ("ledger", "1.35 M steps"): "the paper's (B.2)",
     ("ledger", "p 0.5 in the presets"): "a setting, in tatslib/training/paper_presets.py",

