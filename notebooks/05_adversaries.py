@@ -781,10 +781,10 @@ for arm in ("ours", "group-norm", "rate-x18"):
 
 # %% [markdown]
 # A negative result. With group norm the first map is more uneven than with batch norm, in all seeds, but the last one
-# is calmer than the first with either, and the adversaries calm nearly all of them further. Nothing grows towards the
-# picture, and no patch of it stands out more with group norm. The ruler works: at 18 times the rate it reads several
-# times as much. Our pictures are small, and our maps of 12 by 12 leave little room to hide a blob in. So these
-# numbers are no argument for batch norm. Chapter 4 has one: group norm averages over the whole clip.
+# is calmer than the first with either, and the adversaries calm nearly all of them further. No patch of the picture
+# stands out more with group norm. The ruler works: at 18 times the rate it reads several times as much. Our pictures
+# are small, and our maps of 12 by 12 leave little room to hide a blob in. So these numbers are no argument for batch
+# norm. Chapter 4 has one: group norm averages over the whole clip.
 #
 # ## What the released code does otherwise
 #
@@ -798,9 +798,11 @@ for arm in ("ours", "group-norm", "rate-x18"):
 # | restarts an unused code's vector, not its statistics | the next update computes it from the old ones | both |
 # | does not save whether the codebook has begun | a resumed training draws all codes anew | saved |
 #
-# Each has its row in the ledger of differences, and `tatslib` has switches for most of them, so that a parity test
-# can bring the released numbers back. The second pass is an arm above: no difference that three seeds can show. The
-# codebook's two were measured as well:
+# Each has its row in the ledger of differences, and `tatslib` has switches for most of them, so that a parity test can
+# bring the released numbers back. The second pass is an arm above: no difference that three seeds can show. What range
+# and dropout of LPIPS are worth is not measured: it takes VGG16's weights, which nobody may ship. The codebook's two
+# were measured:
+
 
 # %%
 restarts, resume = results.load("codebook-restarts"), results.load("codebook-resume")
@@ -831,7 +833,7 @@ print(results.by_scale("stability", keys))
 # 1. **Finish reconstruction first**, or nearly. Let the judges in late, on a level L1.
 # 2. **Keep the gradient at norm 1** by clipping, which costs nothing, and log the norm *before* it.
 # 3. **Feature matching on**, at the weight of the reconstruction.
-# 4. **Batch norm over enough clips**: over all GPUs, and a batch accumulated from several.
+# 4. **Batch norm over enough clips**: over those of all GPUs. Accumulating a batch makes it no larger for the norm.
 # 5. **Work out the learning rate that the optimiser really gets.** Some scripts scale what you ask for.
 # 6. **Watch four curves**: both judges' losses, L1, and the gradient. Look at pictures.
 # 7. **Save often, and keep what you had before the judges joined**, so that there is something to go back to.
@@ -850,8 +852,9 @@ with tempfile.TemporaryDirectory() as folder:
 
 # %% [markdown]
 # And stopping costs nothing: a run that is stopped, by you or by a power cut, goes on from its newest checkpoint with
-# the same losses to the last bit, both optimisers and the codebook included. At the paper's scale, on one machine with
-# several GPUs (one command, and again the same after a stop):
+# the same losses, both optimisers and the codebook included: on a processor to the last bit, on a GPU as far as its
+# own sums come out alike. At the paper's scale, on one machine with several GPUs (one command, and again the same
+# after a stop):
 #
 # ```bash
 # torchrun --nproc-per-node gpu -m tatslib.cli train vqgan --data UCF-101 --out runs/vqgan --scale paper

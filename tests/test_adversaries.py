@@ -13,7 +13,7 @@ from torch import nn
 from tatslib.errors import UserError
 from tatslib.training import loop
 from tatslib.training import train_vqgan as train_vqgan_module
-from tatslib.training.loop import Interrupted, Share
+from tatslib.training.loop import Interrupted, NotFinite, Share
 from tatslib.training.train_vqgan import VQGANTask, VQGANTraining, train_vqgan
 from tatslib.vqgan.discriminators import Adversaries, DiscriminatorConfig, PatchDiscriminator, pick_frames
 from tatslib.vqgan.losses import feature_matching, generator_loss, hinge, log
@@ -188,6 +188,30 @@ def test_float16_scales_its_losses_and_resumes_with_the_same_scale(tmp_path):
     assert state["scaler"]["scale"] > 1
 
 
+def test_float16_stops_where_the_gradient_is_infinite_at_every_scale(tmp_path, monkeypatch):
+    class Torn(torch.autograd.Function):
+        @staticmethod
+        def forward(context, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(context, gradient):
+            return gradient * math.inf
+
+    losses = VQGANTask.losses
+
+    def tear(self, step, share, metrics):
+        for name, terms in losses(self, step, share, metrics):
+            yield name, {key: Torn.apply(term) if key == "reconstruction" else term for key, term in terms.items()}
+
+    monkeypatch.setattr(VQGANTask, "losses", tear)
+    with pytest.raises(NotFinite, match=r"float16 the gradient stayed infinite .* up to step .* last good checkpoint"):
+        run(tmp_path, precision="float16", steps=40, save_every=5)
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert 10 < len(lines) < 30  # 2 ** 16 was halved at every step
+    assert "Infinity" not in "".join(lines)
+
+
 @pytest.mark.parametrize("term", ["video_gan", "image_discriminator"])
 def test_a_term_that_is_not_finite_is_named_before_the_update(tmp_path, term, monkeypatch):
     method = "discriminator_terms" if "discriminator" in term else "adversarial_terms"
@@ -229,7 +253,7 @@ def test_the_perceptual_term_compares_the_frames_that_the_image_discriminator_se
             seen.append((fake, real))
             return (fake - real).square().mean(dim=(1, 2, 3))
 
-    monkeypatch.setattr(train_vqgan_module, "load_perceptual", lambda **options: Stand())
+    monkeypatch.setattr(train_vqgan_module, "load_perceptual", lambda path, **options: Stand())
     training = GAN.replace(accumulate=1, gan_start=0, perceptual_weight=4.0)
     task = VQGANTask(TINY, training, Noise(), torch.device("cpu"))
     calls = task.losses(0, Share(), {})
@@ -241,5 +265,76 @@ def test_the_perceptual_term_compares_the_frames_that_the_image_discriminator_se
 
 
 def test_without_its_weights_the_perceptual_term_is_off_and_the_run_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(train_vqgan_module, "load_perceptual", lambda **options: None)
+    monkeypatch.setattr(train_vqgan_module, "load_perceptual", lambda path, **options: None)
     assert all("perceptual" not in entry for entry in run(tmp_path, perceptual_weight=4.0, steps=2))
+
+
+class Listening(nn.Module):
+    """In the place of LPIPS; notes what it was asked for and where its dropout would begin to draw."""
+
+    def __init__(self, seen: list, **options: object):
+        super().__init__()
+        self.seen, self.weight = seen, nn.Parameter(torch.ones(1), requires_grad=False)
+        seen.append(options)
+
+    def forward(self, fake, real, generator):
+        self.seen.append(generator.get_state().numpy().tobytes())
+        return (self.weight * (fake - real)).square().mean(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize("switches", [{}, {"perceptual_range": "released", "perceptual_dropout": True}])
+def test_lpips_is_as_the_settings_want_it_and_drops_something_else_in_every_part(tmp_path, monkeypatch, switches):
+    seen: list = []
+    monkeypatch.setattr(train_vqgan_module, "load_perceptual", lambda path, **options: Listening(seen, **options))
+    run(tmp_path, perceptual_weight=4.0, steps=2, **switches)
+    options, *states = seen
+    wanted = {"input_range": switches.get("perceptual_range", "right")}
+    assert options == wanted | {"dropout": switches.get("perceptual_dropout", False)}
+    assert len(set(states)) == len(states) == 2 * GAN.accumulate
+
+
+def test_a_run_is_not_taken_up_again_with_another_lpips_or_without(tmp_path, monkeypatch):
+    def lpips(scale):
+        def load(path, **options):
+            network = Listening([])
+            network.weight.data *= scale
+            return network if scale else None
+
+        monkeypatch.setattr(train_vqgan_module, "load_perceptual", load)
+
+    for first, second in ((0, 1), (1, 0), (1, 2)):
+        folder = tmp_path / f"{first}-{second}"
+        lpips(first)
+        run(folder, perceptual_weight=4.0, steps=1)
+        lpips(second)
+        with pytest.raises(UserError, match=r"perceptual_network is .* there and .* here"):
+            run(folder, perceptual_weight=4.0, steps=2)
+        lpips(first)
+        assert len(run(folder, perceptual_weight=4.0, steps=2)) == 2
+
+
+def test_lpips_can_come_out_of_a_released_checkpoint(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(train_vqgan_module, "load_perceptual", lambda path, **options: asked.append(path))
+    training = GAN.replace(perceptual_weight=4.0, steps=1)
+    train_vqgan(TINY, training, Noise(), tmp_path / "run", perceptual=tmp_path / "vqgan.ckpt")
+    assert asked == [tmp_path / "vqgan.ckpt"]
+
+
+def test_every_term_is_weighed_by_its_own_setting(tmp_path):
+    def terms(**weights):
+        task = VQGANTask(TINY, GAN.replace(accumulate=1, gan_start=0, **weights), Noise(), torch.device("cpu"))
+        found: dict = {}
+        for _, of_this in task.losses(0, Share(), {}):
+            found |= {key: term.item() for key, term in of_this.items()}
+        return found
+
+    ones = {f"{name}_weight": 1 for name in ("image_gan", "video_gan", "matching", "l1", "l2")}
+    plain, l1, l2 = terms(**ones), terms(**ones | {"l2_weight": 0}), terms(**ones | {"l1_weight": 0})
+    image, video, matching = 2.0, 0.5, 3.0
+    heavy = terms(image_gan_weight=image, video_gan_weight=video, matching_weight=matching, l1_weight=5, l2_weight=0.7)
+    weights = {"image_gan": image, "video_gan": video, "image_matching": matching, "video_matching": matching}
+    weights |= {"image_discriminator": image, "video_discriminator": video}
+    assert {key: heavy[key] for key in weights} == pytest.approx({key: w * plain[key] for key, w in weights.items()})
+    assert heavy["reconstruction"] == pytest.approx(5 * l1["reconstruction"] + 0.7 * l2["reconstruction"])
+    assert terms(**ones | {"image_gan_weight": 0})["image_matching"] == 0 != plain["image_matching"]

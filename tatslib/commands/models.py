@@ -30,17 +30,18 @@ def download_command(name: Positional[str], out: Path | None = None) -> None:
 
 @app.command(name="convert")
 def convert_command(
-    file: Positional[Path], out: Path, vqgan: Path | None = None, sound_vqgan: Path | None = None
+    file: Positional[Path], out: Path | None = None, vqgan: Path | None = None, sound_vqgan: Path | None = None
 ) -> None:
     """Turn a checkpoint of the authors into models of this package; nothing in it is executed.
 
     Args:
         file: a VQGAN's or a transformer's checkpoint.
-        out: a new folder, which gets vqgan and transformer, whichever are in the file.
+        out: a new folder, which gets vqgan and transformer, whichever are in the file; absent, it stands beside the
+            file and has its name without the ending.
         vqgan: file or folder of the VQGAN, for a transformer's file that leaves it out or its settings open.
         sound_vqgan: the same of the VQGAN of its sound.
     """
-    print("\n".join(convert(file, out, vqgan, sound_vqgan)))
+    print("\n".join(convert(file, out or file.with_suffix(""), vqgan, sound_vqgan)))
 
 
 @recipe.command(name="plan")

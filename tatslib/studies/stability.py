@@ -182,7 +182,7 @@ def measure(trained: Run, training: VQGANTraining, before: Numbers) -> Numbers:
         "l1_before": before["l1"],
         "l1": l1,
         "l1_ratio": l1 / before["l1"],
-        "largest_gradient": max((entry["gradient/generator"] for entry in log), default=math.nan),
+        "largest_gradient": max((entry.get("gradient/generator", 0.0) for entry in log), default=math.nan),
     }
     for name in ("image", "video"):
         key = f"{name}_discriminator"

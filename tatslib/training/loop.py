@@ -2,8 +2,9 @@
 
 A task says what is special about a stage: its models, its optimisers and, for a part of a step's batch, its losses. The
 loop does what is the same for all: learning rate, accumulation, backward, clipping, update, log, checkpoint, progress,
-Ctrl-C. Every draw of a task comes from (seed, stream, step), so resuming from a checkpoint continues with bit-identical
-losses. Checkpoints lie between steps, never inside an accumulation: a run that is cut off there repeats that step.
+Ctrl-C. Every draw of a task comes from (seed, stream, step), so that a run which goes on from a checkpoint has the
+losses of one that was never cut off: on a processor to the last bit, while a GPU adds up in an order that differs from
+run to run. Checkpoints lie between steps, never inside an accumulation: a run that is cut off there repeats that step.
 """
 
 import json
@@ -176,7 +177,9 @@ def update(task: Task, step: int, settings: LoopSettings, run: Path, scaler: Gra
             scaler.scale(loss / settings.accumulate).backward()
             if share.last:
                 scaler.unscale_(optimizer)
-                norms[f"gradient/{name}"] = norm = float(clip_gradients(optimizer, settings.clip))
+                norm = float(clip_gradients(optimizer, settings.clip))
+                if math.isfinite(norm):  # float16 leaves out a step whose gradient overflowed, and scales less
+                    norms[f"gradient/{name}"] = norm
                 refuse_nonsense(detached, norm if not scaler.is_enabled() else 0.0, name, step, run)
                 set_rate(optimizer, rate)
                 scaler.step(optimizer)
@@ -184,6 +187,7 @@ def update(task: Task, step: int, settings: LoopSettings, run: Path, scaler: Gra
                 refuse_nonsense(detached, 0.0, name, step, run)
         parts.append(mean_of_processes(values))
     scaler.update()
+    refuse_lost_scale(scaler, step, run)
     means = {key: sum(float(part[key]) for part in parts) / len(parts) for key in parts[0]}
     return {"learning_rate": rate, **means, **norms}
 
@@ -222,13 +226,33 @@ def refuse_nonsense(terms: Terms, norm: float, name: str, step: int, run: Path) 
     wrong = next((key for key, value in numbers.items() if not math.isfinite(value)), None)
     if wrong is None:
         return
-    last = newest(run)
-    where = f"the last good checkpoint is {last.folder}" if last else "nothing had been saved yet"
     complaint = NotFinite(
-        f"In the loss of the {name}, {wrong.replace('_', ' ')} became {numbers[wrong]} at step {step + 1}; {where}. "
+        f"In the loss of the {name}, {wrong.replace('_', ' ')} became {numbers[wrong]} at step {step + 1}; "
+        f"{last_good(run)}. "
         "A lower learning rate, or clipping if it is off, may carry a run over this point."
     )
     stop_all(complaint)
+
+
+def refuse_lost_scale(scaler: GradScaler, step: int, run: Path) -> None:
+    """Stop a float16 training whose gradient is infinite at every scale: each update would be left out, without end.
+
+    Raises:
+        NotFinite: names the step and the last good checkpoint.
+    """
+    if scaler.is_enabled() and scaler.get_scale() < 1:
+        stop_all(
+            NotFinite(
+                f"In float16 the gradient stayed infinite whatever it was scaled by, up to step {step + 1}; "
+                f"{last_good(run)}. The lowest learning rate does not help there: train in float32 or bfloat16."
+            )
+        )
+
+
+def last_good(run: Path) -> str:
+    """Words that say which checkpoint a run can be taken up from."""
+    last = newest(run)
+    return f"the last good checkpoint is {last.folder}" if last else "nothing had been saved yet"
 
 
 def cosine(step: int, steps: int, peak: float, warmup: int) -> float:

@@ -12,10 +12,11 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tatslib.config import Config
 from tatslib.distributed import any_rank, first_on_each_machine, stop_all
 from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
-from tatslib.training.checkpoint import claim_run, save_model
+from tatslib.training.checkpoint import claim_run, save_model, weights_fingerprint
 from tatslib.training.device import autocast, prepare
 from tatslib.training.loop import LoopSettings, Share, Terms, linear_tail, train
 from tatslib.training.parallel import gradients_travel, replicate
@@ -86,6 +87,7 @@ class VQGANTask:
         device: torch.device,
         start: VQGAN | None = None,
         compiled: bool = True,
+        perceptual: Path | None = None,
     ):
         self.training, self.data, self.device = training, data, device
         self.vqgan = start or VQGAN(config, seed=training.seed)
@@ -108,7 +110,7 @@ class VQGANTask:
             self.judges = replicate(self.adversaries)
             self.models["adversaries"] = self.adversaries
             self.optimizers["discriminator"] = torch.optim.Adam(self.adversaries.parameters(), betas=training.betas)
-        self.perceptual = perceptual_term(training)
+        self.perceptual = perceptual_term(training, perceptual)
         if self.perceptual is not None:
             self.perceptual.to(device)
 
@@ -213,12 +215,23 @@ def draws(seed: int, stream: str, step: int, share: Share, purpose: str) -> torc
     )
 
 
-def perceptual_term(training: VQGANTraining) -> nn.Module | None:
-    """LPIPS as the training wants it; nothing if its weight is 0 or the network cannot be had (which is said)."""
+class PerceptualWeights(Config):
+    """What LPIPS a run was trained with, so that it does not come or go, or change, where the run is taken up again."""
+
+    perceptual_network: str  # fingerprint of its weights, or "none"
+
+
+def perceptual_term(training: VQGANTraining, path: Path | None = None) -> nn.Module | None:
+    """LPIPS as the training wants it; nothing if its weight is 0 or the network cannot be had (which is said).
+
+    Args:
+        training: weight, range and dropout.
+        path: a released checkpoint that carries the network along; see `load_perceptual`.
+    """
     if not training.perceptual_weight:
         return None
     with first_on_each_machine():  # which downloads it for the others
-        network = load_perceptual(input_range=training.perceptual_range, dropout=training.perceptual_dropout)
+        network = load_perceptual(path, input_range=training.perceptual_range, dropout=training.perceptual_dropout)
     somewhere, missing = any_rank(network is not None), any_rank(network is None)
     if somewhere and missing:
         stop_all(UserError("Only some processes have the VGG network: put it under TATS_HOME on every machine."))
@@ -239,16 +252,21 @@ def train_vqgan(
     device: torch.device | str = "cpu",
     label: str = "VQGAN",
     start: VQGAN | None = None,
+    perceptual: Path | None = None,
 ) -> VQGAN:
     """Train (or go on training) a VQGAN in the folder `run`; the finished model lies there as safetensors + JSON.
 
-    A fresh run begins with the weights of `start`, if given, whose architecture must be `config`'s.
+    A fresh run begins with the weights of `start`, if given, whose architecture must be `config`'s. LPIPS comes from
+    the released checkpoint `perceptual`, if given, else as `load_perceptual` says.
 
     Raises:
-        UserError: if `run` holds another run, and as `training.loop.train` does.
+        UserError: if `run` holds another run, or one with another LPIPS or none, and as `training.loop.train` does.
     """
     claim_run(run, config, training)
-    task = VQGANTask(config, training, data, torch.device(device), start)
+    task = VQGANTask(config, training, data, torch.device(device), start, perceptual=perceptual)
+    if training.perceptual_weight:
+        network = weights_fingerprint(task.perceptual) if task.perceptual is not None else "none"
+        claim_run(run, config, training, PerceptualWeights(perceptual_network=network))
     train(task, training, run, label=label)
     save_model(run, task.vqgan, config)
     return task.vqgan.eval()
