@@ -6,10 +6,13 @@ A number is named "study:path/in/it", such as "drift:zeros-3/nearest"; a whole n
 from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean, stdev
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tatslib.studies.results import STUDENT_95, exists, load
 from tatslib.training.presets import Scale
+
+if TYPE_CHECKING:
+    from claims_votes import Recount
 
 Verdict = Literal["yes", "no", "open", "missing"]
 WORDS: dict[Verdict, str] = {
@@ -38,6 +41,7 @@ class Test:
     `more` and `less`: the first number is larger or smaller than the second (or than `than`): the 95 % interval of the
     paired difference (Student's, over seeds) leaves out 0 and every seed has the sign of the claim. With `quotient` it
     is the first number as a share of the second that is compared with `than`.
+    `not less`: no seed has less; if `less` holds by the rule above, it is the other way round.
     `equal`: every seed has exactly `than`. `within`: the interval lies inside -margin .. margin.
     """
 
@@ -45,7 +49,7 @@ class Test:
 
     what: str  # in words, for the reader
     key: str
-    kind: Literal["more", "less", "equal", "within"]
+    kind: Literal["more", "less", "not less", "equal", "within"]
     other: str | None = None
     than: float = 0.0
     margin: float = 0.0
@@ -83,6 +87,9 @@ class Test:
             return "yes" if not any(values) else "no"
         if self.kind == "within":
             return "yes" if abs(mean) + half < self.margin else "no" if abs(mean) - half > self.margin else "open"
+        if self.kind == "not less":
+            less = all(value < 0 for value in values) and -mean > half
+            return "no" if less else "yes" if all(value >= 0 for value in values) else "open"
         sign = 1 if self.kind == "more" else -1
         if all(sign * value > 0 for value in values) and sign * mean > half:
             return "yes"
@@ -129,8 +136,10 @@ class Claim:
     where: str  # in the paper
     tests: tuple[Test, ...]  # all of them as claimed: reproduced
     chapter: str = ""  # number and section, such as "04 Four paddings and real frames"
+    cell: str = ""  # a piece of the source of the cell there that computes it; see `claims_cells`
     note: str = ""
     beside: tuple[Test, ...] = ()  # worth knowing; the status does not depend on them
+    recounts: tuple["Recount", ...] = ()  # of what the paper published
 
 
 def more(what: str, key: str, other: str | None = None, unit: str = "", digits: int = 2, than: float = 0.0) -> Test:
@@ -143,16 +152,23 @@ def less(what: str, key: str, other: str | None = None, unit: str = "", digits: 
     return Test(what, key, "less", other, than, unit=unit, digits=digits)
 
 
-RULERS = {"nearest": ("grey levels to the nearest real clip", "", 1)}
-RULERS |= {"random": ("Fréchet distance, random features", "", 2), "classifier": ("the same, classifier", "", 2)}
+FIGURE_5 = {  # by what every claim about that figure is held, in each study of 1024 frames that has both arms
+    "late/random_change": ("change of the Fréchet distance, random features", "%", 0),
+    "late/classifier_change": ("the same, classifier", "%", 0),
+    "later/nearest": ("change in grey levels to the nearest real clip", "", 1),
+}
+SHORTER = {  # the same of shorter videos, whose changes are not in percent
+    "random_change": ("change of the Fréchet distance, random features", "", 2),
+    "classifier_change": ("the same, classifier", "", 2),
+    "nearest_change": ("change in grey levels to the nearest real clip", "", 1),
+}
 
 
-def changes(study: str, first: str, second: str, words: str, kind: str) -> tuple[Test, ...]:
-    """How the quality of one arm changes along the video, against another arm: the paper's Fig. 5, by three rulers."""
-    compare = more if kind == "more" else less
+def changes(
+    first: str, second: str, words: str, kind: Literal["more", "less"], rulers: dict[str, tuple[str, str, int]]
+) -> tuple[Test, ...]:
+    """How the quality of one arm ("study:arm") changes along the video, against another arm."""
     return tuple(
-        compare(
-            f"{words}, change of {ruler}", f"{study}:{first}/{key}_change", f"{study}:{second}/{key}_change", unit, d
-        )
-        for key, (ruler, unit, d) in RULERS.items()
+        Test(f"{words}, {ruler}", f"{first}/{key}", kind, f"{second}/{key}", unit=unit, digits=digits)
+        for key, (ruler, unit, digits) in rulers.items()
     )

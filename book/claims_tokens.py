@@ -29,6 +29,7 @@ PADDING = (
             ),
         ),
         "03 What the tokens know",
+        'results.load("token-positions")',
     ),
     Claim(
         "slid-prefix",
@@ -52,6 +53,7 @@ PADDING = (
             ),
         ),
         "03 What the transformer makes of it",
+        'results.load("slid-prefix")',
         "A slid prefix also lacks the look ahead of a clip's own tokens; what the wrong places cost is without that.",
     ),
     Claim(
@@ -73,6 +75,7 @@ PADDING = (
             ),
         ),
         "03 Why pictures hid it for so long",
+        'results.load("image-border")',
     ),
     Claim(
         "replicate-suffices",
@@ -87,6 +90,7 @@ PADDING = (
             more("equivariance score, replicate", "equivariance-trained:replicate/score", None, than=0.75),
         ),
         "04 Four paddings and real frames",
+        'results.load("equivariance-trained")',
         "Beside it, whether any dependence is left.",
         (
             more(
@@ -122,6 +126,7 @@ PADDING = (
             ),
         ),
         "04 What it costs",
+        'results.load("padding-costs")',
         "The margin in time is a twentieth of a step, set when the results were known.",
     ),
     Claim(
@@ -142,6 +147,7 @@ PADDING = (
             )
         ),
         "04 Four paddings and real frames",
+        'results.load("equivariance-trained")',
         "This is about trained encoders. Beside it, what untrained ones say.",
         (
             more(
@@ -173,6 +179,7 @@ PADDING = (
             ),
         ),
         "04 What it costs",
+        'results.load("padding-costs")',
     ),
     Claim(
         "layer-by-layer",
@@ -195,6 +202,7 @@ PADDING = (
             )
         ),
         "04 Without padding, layer by layer",
+        'for side in ("first", "last")}',
     ),
 )
 
@@ -227,6 +235,7 @@ FIRST_STAGE = (
             ),
         ),
         "05 Blobs",
+        "worst patch of the picture over the average",
         "Small pictures leave little room for a blob.",
     ),
     Claim(
@@ -245,6 +254,7 @@ FIRST_STAGE = (
             more("steps in which the video discriminator had won, axial", "stability:axial/video_saturated"),
         ),
         "05 How to break it",
+        "difference in the change of PSNR",
     ),
     Claim(
         "feature-matching",
@@ -265,6 +275,7 @@ FIRST_STAGE = (
             ),
         ),
         "05 How to break it",
+        "difference in the change of PSNR",
     ),
     Claim(
         "clipping",
@@ -285,6 +296,7 @@ FIRST_STAGE = (
             ),
         ),
         "05 How to break it",
+        "difference in the change of PSNR",
     ),
     Claim(
         "codebook-restarts",
@@ -308,6 +320,7 @@ FIRST_STAGE = (
             ),
         ),
         "05 What the released code does otherwise",
+        'results.load("codebook-restarts")',
         "The margins, half a decibel and a twentieth of the codes, were set when the numbers were known.",
     ),
 )

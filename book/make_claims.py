@@ -10,16 +10,20 @@ would show it and in which direction; what the studies found decides.
 import json
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import claims_cells
+import make_results
 from claims_sampling import SAMPLING
 from claims_tests import WORDS, Claim, Outcome, Verdict
 from claims_tokens import FIRST_STAGE, PADDING
 from claims_videos import CONDITIONS, LONG
+from claims_votes import human_study
 
-from tatslib.metrics.preference import effective_votes, fewest_votes, preference
-from tatslib.studies.results import file_name, load, rounded
+from tatslib.errors import UserError
+from tatslib.studies.results import SeedsOf, file_name, load, rounded
 from tatslib.training.presets import Scale
 
 BOOK = Path(__file__).resolve().parent
@@ -35,11 +39,14 @@ SCALES: tuple[Scale, ...] = ("toy", "gpu", "paper")
 RULE = (
     "A comparison is as claimed if every seed has the sign of the claim and the 95 % interval of the paired difference "
     "(Student's, over seeds) leaves out zero; the other way round, if both hold for the opposite sign; else it is not "
-    "to be told. Reproduced: all comparisons of a claim are as claimed. Partly: some are. Not shown: none is, though "
-    "there are results. Not tested: there are no results. A comparison without results yet counts as not to be told "
-    "where others have some."
+    "to be told. (Not less: as claimed if no seed has less.) Reproduced: all comparisons of a claim are as claimed. "
+    "Partly: some are. Not shown: none is, though there are results. Not tested: there are no results. A comparison "
+    "without results yet counts as not to be told where others have some. Recomputed: nothing was measured here; what "
+    "the paper concludes follows from counts that it publishes, by an exact test."
 )
 STATUSES = ("reproduced", "partly", "not shown", "not tested")
+PUBLISHED = "published"  # a scale of its own: recomputed from counts in the paper
+SCALE_NAMES = {scale: f"{scale} scale" for scale in SCALES} | {PUBLISHED: "published counts"}
 INTRODUCTION = """# What is reproduced
 
 <!-- Written by book/make_claims.py from book/results; do not edit. -->
@@ -52,9 +59,13 @@ The status is not an opinion: a program compares numbers and applies one rule.
 :::
 
 Toy scale is one small world a data set, two processor cores and three seeds. A claim that does not show there may hold
-at the paper's size, and one that does may not. Each claim leads to its evidence further down.
+at the paper's size, and one that does may not. Each claim leads to its evidence further down, and from there to the
+cell of the chapter that computes it.
+
+A seed is not the same everywhere, so each line says what was repeated. *Trainings*: the models were trained anew for
+each seed. *Draws*: one training, from which videos were drawn anew; such a line says nothing of how trainings differ.
+*Repetitions*: a measurement of time or memory, taken again. *Initialisations*: random weights, not trained.
 """
-PAPERS_VOTES, PAPERS_PAIRS = (355, 175), 100  # C.3
 
 
 def status(outcomes: list[Outcome]) -> str:
@@ -65,6 +76,12 @@ def status(outcomes: list[Outcome]) -> str:
     if all(verdict == "yes" for verdict in verdicts):
         return "reproduced"
     return "partly" if "yes" in verdicts else "not shown"
+
+
+@cache
+def seeds_of() -> dict[str, SeedsOf]:
+    """What the seeds of each study repeat, as the studies say themselves."""
+    return {study.name: study.seeds_of for study in make_results.studies()}
 
 
 def evidence(claim: Claim, scale: Scale = "toy") -> list[dict[str, Any]]:
@@ -81,6 +98,7 @@ def evidence(claim: Claim, scale: Scale = "toy") -> list[dict[str, Any]]:
                     "difference": rounded(list(outcome.values)),
                     "mean": rounded(outcome.mean),
                     "half_interval": rounded(outcome.half),
+                    "seeds_of": " and ".join(sorted({seeds_of()[name] for name in test.studies()})),
                     "files": [f"book/results/{file_name(name, scale)}" for name in test.studies()],
                     "keys": [key.partition(":")[2] for key in (test.key, test.other) if key],
                     "than": test.than,
@@ -94,32 +112,24 @@ def entry(claim: Claim) -> dict[str, Any]:
     outcomes = {scale: [test.outcome(scale) for test in claim.tests] for scale in SCALES}
     measured = [scale for scale in SCALES if any(outcome.verdict != "missing" for outcome in outcomes[scale])]
     seeds = sorted({seed for scale in measured for outcome in outcomes[scale] for seed in outcome.seeds})
-    return {
+    found = {
         "id": claim.id,
         "claim": claim.claim,
         "where": claim.where,
         "status": {scale: status(outcomes[scale]) for scale in SCALES},
-        "scale": measured,
+        "scale": [*measured],
         "seeds": seeds,
         "evidence": {scale: evidence(claim, scale) for scale in measured},
         "chapter": claim.chapter,
+        "cell": claims_cells.find(claim.chapter, claim.cell) if claim.cell else None,
         "note": claim.note,
     }
-
-
-def human_study() -> dict[str, Any]:
-    """The paper's votes counted again, for the page on the human study."""
-    first, second = PAPERS_VOTES
-    counted = preference(first, second)
-    pairs = round(counted.share * PAPERS_PAIRS)
-    a_pair = (first + second) / PAPERS_PAIRS
-    return {
-        "votes": counted._asdict(),
-        "votes_a_pair": a_pair,
-        "by_agreement": {str(r): round(effective_votes(first + second, a_pair, r), 1) for r in (0.1, 0.3, 0.5, 1.0)},
-        "one_vote_a_pair": preference(pairs, PAPERS_PAIRS - pairs)._asdict(),
-        "fewest_votes": fewest_votes(counted.share),
-    }
+    if claim.recounts:
+        holds = all(recount.verdict() == "yes" for recount in claim.recounts if recount.counts)
+        found["status"][PUBLISHED] = "recomputed" if holds else "not confirmed"
+        found["scale"].append(PUBLISHED)
+        found["evidence"][PUBLISHED] = [recount.evidence() for recount in claim.recounts]
+    return found
 
 
 def collect() -> dict[str, Any]:
@@ -136,15 +146,12 @@ def collect() -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------------------ the page
-def chapter_link(where: str) -> str:
-    """ "04 What it costs" as a link to Chapter 4 and the section's name; plain words where it is not written yet."""
-    if not where:
+def chapter_link(where: str, cell: dict[str, str] | None) -> str:
+    """ "04 What it costs" as a link to that section of Chapter 4, and the cell in it."""
+    if not cell:
         return ""
     number, _, section = where.partition(" ")
-    found = sorted((BOOK.parent / "notebooks").glob(f"{number}_*.ipynb"))
-    name = f"Chapter {int(number)}"
-    chapter = f"[{name}](notebooks/{found[0].name})" if found else f"{name}, to come"
-    return f"{chapter}, *{section}*" if section else chapter
+    return f"[Chapter {int(number)}, *{section}*]({cell['notebook']}#{cell['anchor']}), cell `{cell['id']}`"
 
 
 def badge(word: str) -> str:
@@ -164,6 +171,7 @@ def page(found: dict[str, Any]) -> str:
     ]
     for claim in claims:
         words = " | ".join(badge(claim["status"][scale]) for scale in SCALES)
+        words += f" {badge(claim['status'][PUBLISHED])}" if PUBLISHED in claim["status"] else ""
         lines.append(f"| [{claim['claim']}](#claim-{claim['id']}) | {words} | {claim['where']} |")
     for part in PARTS:
         lines += ["", f"## {part}"]
@@ -176,17 +184,25 @@ def section(claim: dict[str, Any]) -> list[str]:
     """One claim with its evidence."""
     title = claim["id"].replace("-", " ").capitalize()
     lines = ["", f"(claim-{claim['id']})=", f"### {title}", "", f"*{claim['claim']}*", ""]
-    said = [f"{scale} scale: {badge(claim['status'][scale])}" for scale in claim["scale"] or ["toy"]]
-    place = chapter_link(claim["chapter"])
+    said = [f"{SCALE_NAMES[scale]}: {badge(claim['status'][scale])}" for scale in claim["scale"] or ["toy"]]
+    place = chapter_link(claim["chapter"], claim["cell"])
     lines += [" · ".join([f"Paper: {claim['where']}", *said, *([place] if place else [])]), ""]
     for scale in claim["scale"]:
         for row in claim["evidence"][scale]:
             files = ", ".join(f"`{Path(path).name}`" for path in row["files"])
-            lines.append(f"- {'' if row['counts'] else 'Beside it: '}{row['says']} ({files})")
-        lines += ["", f"Seeds: {', '.join(map(str, claim['seeds']))}.", ""]
+            source = f" ({files}; {repeated(row)})" if files else ""
+            lines.append(f"- {'' if row['counts'] else 'Beside it: '}{row['says']}{source}")
+        lines += [""]
+        if scale != PUBLISHED:
+            lines += [f"Seeds: {', '.join(map(str, claim['seeds']))}.", ""]
     if claim["note"]:
         lines += [claim["note"], ""]
     return lines[:-1] if lines[-1] == "" else lines
+
+
+def repeated(row: dict[str, Any]) -> str:
+    """How often and what, such as "3 trainings"."""
+    return f"{len(row['difference'])} {row['seeds_of']}" if row["difference"] else row["seeds_of"]
 
 
 def files() -> dict[Path, str]:
@@ -214,4 +230,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        raise SystemExit(str(error)) from None

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import check_numbers
 import measured
@@ -24,11 +25,13 @@ def study(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measured, "load", lambda name: STORED)
 
 
-def chapter(folder: Path, *cells: tuple[str, str] | str) -> Path:
-    """A notebook of texts and of (code, what it printed)."""
+def chapter(folder: Path, *cells: tuple[str, str] | str | dict[str, Any]) -> Path:
+    """A notebook of texts, of (code, what it printed) and of cells as they are stored."""
     made = [
         {"cell_type": "markdown", "source": [cell]}
         if isinstance(cell, str)
+        else cell
+        if isinstance(cell, dict)
         else {"cell_type": "code", "source": [cell[0]], "outputs": [{"output_type": "stream", "text": [cell[1]]}]}
         for cell in cells
     ]
@@ -37,7 +40,7 @@ def chapter(folder: Path, *cells: tuple[str, str] | str) -> Path:
     return path
 
 
-def without_source(folder: Path, *cells: tuple[str, str] | str) -> list[str]:
+def without_source(folder: Path, *cells: tuple[str, str] | str | dict[str, Any]) -> list[str]:
     found = check_numbers.chapter_complaints(chapter(folder, *cells))
     return [re.search("'(.*?)' has no source", sentence)[1] for sentence in found]
 
@@ -59,6 +62,12 @@ def test_every_number_of_the_book_has_a_source() -> None:
         ("[Here](03_x.ipynb#1.5) and <https://a.b/1.5>.", []),
         ("The paper has 0.75.", []),
         ("The paper has 0.75. We have 0.79.", ["0.79"]),
+        ("The paper has 0.75, and 0.79 is seen here.", ["0.79"]),
+        ("The paper has 0.75; the other one 0.79.", ["0.79"]),
+        ("We reach 0.79 where the paper has 0.75.", ["0.79"]),
+        ("It scores 0.79 (the paper: 0.75).", ["0.79"]),
+        ("It takes 7.5 minutes (B.2), or 7.4 minutes (Table 2).", ["7.4 minutes"]),
+        ("As section 3.1 says.", []),
         ("| | the paper | here |\n|---|---|---|\n| score | 0.75 | 0.79 |", ["0.79"]),
     ],
 )
@@ -71,6 +80,37 @@ def test_a_number_is_backed_by_an_output_above_it_after_rounding(tmp_path: Path)
     assert without_source(tmp_path, cell, "It scores 0.73, and 12 % are wrong.") == []
     assert without_source(tmp_path, cell, "It scores 0.74.") == ["0.74"]
     assert without_source(tmp_path, "It scores 0.73.", cell) == ["0.73"], "the cell comes too late"
+
+
+def test_settings_count_and_what_is_said_about_them_does_not(tmp_path: Path) -> None:
+    for source in ("decay = 0.97", "train(decay=0.97)", "def train(decay=0.97): ...", "x: float = 2 * 0.97"):
+        assert without_source(tmp_path, (source, ""), "The decay is 0.97.") == [], source
+    for source in ("# it scores 0.97", '"""It scores 0.97."""', "x = 1  # 0.97", "0.97", 'x = "0.97"'):
+        assert without_source(tmp_path, (source, ""), "It scores 0.97.") == ["0.97"], source
+
+
+def test_coordinates_and_styles_of_a_figure_are_no_print(tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "source": ["viz.show_figure(figure)"]}
+    cell["outputs"] = [{"data": {"text/html": ['<svg x="0.97">'], "text/plain": ["ends at 0.55"]}}]
+    assert without_source(tmp_path, cell, "It scores 0.97, and ends at 0.55.") == ["0.97"]
+
+
+@pytest.mark.parametrize("keyword", ["alt", "caption"])
+def test_words_below_a_figure_are_held_to_the_same(tmp_path: Path, keyword: str) -> None:
+    typed = (f'viz.show_figure(figure, {keyword}="It scores 0.97, " + f"at best {{x:.2f}} of 0.99.")', "")
+    assert without_source(tmp_path, typed) == ["0.97", "0.99"]
+    assert without_source(tmp_path, ("print(x)", "0.9702"), typed) == ["0.99"]
+    assert without_source(tmp_path, (typed[0], "0.9702 and 0.991")) == [], "printed by the same cell"
+    drawn = {"cell_type": "code", "source": [typed[0]], "outputs": [{"data": {"text/plain": ["It scores 0.97"]}}]}
+    assert without_source(tmp_path, drawn) == ["0.97", "0.99"], "its own description is no print"
+    theirs = (f'viz.show_figure(figure, {keyword}="The paper has 0.97.")', "")
+    assert without_source(tmp_path, theirs) == []
+
+
+def test_numbers_of_a_live_run_alone_are_listed(tmp_path: Path, study: None) -> None:
+    cells = ('stored, k = results.load("made-up"), 0.31', "live 0.7349, stored 22.0"), "It has 22.0, at 0.31, and 0.73."
+    (found,) = check_numbers.live_only(chapter(tmp_path, *cells))
+    assert found.startswith("99_made_up: '0.73' is printed by a live run alone")
 
 
 def test_a_pair_needs_its_mean_and_its_spread_from_one_place(tmp_path: Path, study: None) -> None:

@@ -120,4 +120,5 @@ def studies() -> Iterator[Study]:
         training seed 0; the seed of the study is that of the real clips (held-out ones are always the same) and of the
         draws, so the spread says nothing of how trainings differ.""",
         run,
+        seeds_of="draws",
     )

@@ -236,4 +236,4 @@ def studies() -> Iterator[Study]:
             (actions/recurrent). Both are small re-creations, told the class, trained on 16-frame clips.""",
     }
     for name, arms in ARMS.items():
-        yield Study(name, f"{ways[name]} {rulers}.", partial(run, arms))
+        yield Study(name, f"{ways[name]} {rulers}.", partial(run, arms), seeds_of="draws")

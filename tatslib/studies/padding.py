@@ -189,6 +189,7 @@ def studies() -> Iterator[Study]:
         f"""{eq3} Random weights; batch norms averaged over {CALIBRATION_CLIPS} training clips; codes are random encoder
         outputs on these clips. Depths: 1 to {DEEPEST} residual blocks a level.""",
         run_untrained,
+        seeds_of="initialisations",
     )
     yield Study(
         "equivariance-trained",
@@ -208,4 +209,5 @@ def studies() -> Iterator[Study]:
         """One training step (forward and backward, 8 clips, float32): FLOPs counted, memory kept for the backward pass,
         median time of interleaved rounds. Three repetitions stand where others have seeds.""",
         run_costs,
+        seeds_of="repetitions",
     )

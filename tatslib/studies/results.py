@@ -11,7 +11,7 @@ from importlib import metadata
 from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, Literal
 from urllib.request import urlopen
 
 import torch
@@ -28,6 +28,9 @@ SECONDS_TO_WAIT = 20
 STUDENT_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}  # by N - 1
 
 Numbers = dict[str, Any]  # nested: names to numbers, lists of numbers, or further dicts
+# What a seed is a repetition of, and so what a spread over seeds speaks of: everything trained anew; videos drawn anew
+# from one training; a measurement of time or memory taken again; weights drawn anew and not trained.
+SeedsOf = Literal["trainings", "draws", "repetitions", "initialisations"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Study:
     protocol: str  # what is done and measured, written before the first run
     run: Callable[[int], Numbers]
     version: int = 1  # raise it with any change of the protocol: stored parts of another version are not used
+    seeds_of: SeedsOf = "trainings"
 
 
 @dataclass(frozen=True)

@@ -160,4 +160,5 @@ def studies() -> Iterator[Study]:
         All models are those of training seed 0; the seed of the study is
         that of the draws, so the spread says nothing of how trainings differ.""",
         run,
+        seeds_of="draws",
     )
