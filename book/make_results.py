@@ -24,6 +24,7 @@ from tatslib.studies import (
     conditions_text,
     draws,
     drift,
+    first_stage_speed,
     hierarchy,
     image_border,
     leak,
@@ -35,8 +36,10 @@ from tatslib.studies import (
     positions,
     results,
     sampling_options,
+    sampling_speed,
     short_videos,
     stability,
+    token_speed,
 )
 from tatslib.studies.results import Study
 from tatslib.training.device import available_cores
@@ -46,8 +49,9 @@ SEEDS = {"equivariance-untrained": range(5)} | dict.fromkeys(
     ("condition-samples", "sky-samples"), range(1)
 )  # to look at
 DEFAULT_SEEDS = range(3)
-PENDING = ("condition-class", "long-sky", "sky-samples")  # not run yet; their claims count as not tested
-TIMED = ("padding-costs",)  # when nothing else runs
+SPEEDS = ("bench-sample", "first-stage-speed", "token-speed")
+PENDING = ("condition-class", "long-sky", "sky-samples", *SPEEDS)  # not run yet; their claims count as not tested
+TIMED = ("padding-costs", *SPEEDS)  # when nothing else runs
 
 
 def studies() -> Iterator[Study]:
@@ -55,8 +59,8 @@ def studies() -> Iterator[Study]:
     first = (positions, drift, likelihood, draws)
     later = (padding, image_border, codebook, stability, leak, hierarchy, sampling_options)
     conditions = (conditions_class, conditions_sound, conditions_text, condition_samples)
-    ends = (limits, short_videos, long_videos, long_sky)
-    for module in (*first, *later, *conditions, *ends):
+    ends, speeds = (limits, short_videos, long_videos, long_sky), (token_speed, sampling_speed, first_stage_speed)
+    for module in (*first, *later, *conditions, *ends, *speeds):
         yield from module.studies()
 
 

@@ -375,23 +375,27 @@ print(videos.to_uint8(inside[:, :1] * 0 + 0.73).max())
 #
 # | data set | officially at | videos (B.1) | frames each | on disk | comes with | pixels | twin |
 # |---|---|---|---|---|---|---|---|
-# | UCF-101 | [its page][1] | 13,320; 9,537 to train | uneven | `.avi`, lists | 101 classes | 128 | `actions` |
-# | Sky Time-lapse | [MD-GAN][2] | 2,647, of 5,000 announced | uneven | folders of `.jpg` | | 128 | `sky` |
-# | Taichi-HD | [a script][3] | 2,668 | uneven | `.mp4`, or folders of `.png` | | 128 | `taichi` |
-# | AudioSet-Drum | [Sound2Sight][4] | 6,000 and 1,000 | 90 | `.mp4`, `.pickle` | sound | 64 | `drums` |
-# | MUGEN | see [its paper][5] | 104,796 and 11,802 | 96–602 | `.json`, `.mp4` | text | 256 | `platform` |
+# | [UCF-101][6] | [its page][1] | 13,320; 9,537 to train | uneven | `.avi`, lists | 101 classes | 128 | `actions` |
+# | [Sky Time-lapse][7] | [MD-GAN][2] | 2,647, of 5,000 announced | uneven | folders of `.jpg` | | 128 | `sky` |
+# | [Taichi-HD][8] | [a script][3] | 2,668 | uneven | `.mp4`, or folders of `.png` | | 128 | `taichi` |
+# | [AudioSet-Drum][9] | [Sound2Sight][4] | 6,000 and 1,000 | 90 | `.mp4`, `.pickle` | sound | 64 | `drums` |
+# | [MUGEN][10] | [its page][5] | 104,796 and 11,802 | 96–602 | `.json`, `.mp4` | text | 256 | `platform` |
 #
 # [1]: https://www.crcv.ucf.edu/data/UCF101.php
 # [2]: https://github.com/weixiong-ur/mdgan
 # [3]: https://github.com/AliaksandrSiarohin/first-order-model/blob/master/data/taichi-loading/README.md
-# [4]: https://sites.google.com/site/metrosmls/research/research-projects/sound2sight
-# [5]: https://arxiv.org/abs/2204.08058
+# [4]: https://github.com/merlresearch/Sound2Sight
+# [5]: https://mugen-org.github.io/download
+# [6]: https://github.com/long-videos-step-by-step/tats-book/blob/main/book/data_ucf101.md
+# [7]: https://github.com/long-videos-step-by-step/tats-book/blob/main/book/data_sky.md
+# [8]: https://github.com/long-videos-step-by-step/tats-book/blob/main/book/data_taichi.md
+# [9]: https://github.com/long-videos-step-by-step/tats-book/blob/main/book/data_drums.md
+# [10]: https://github.com/long-videos-step-by-step/tats-book/blob/main/book/data_mugen.md
 #
-# Numbers, addresses and resolutions are those of the paper, sections 3.1 and B.1; for AudioSet-Drum the address is
-# where it has the features of the sound from, and for MUGEN it gives none but the reference. For licence and size of a
-# download see the data set's own page: the paper states neither for any of the five. UCF-101, Sky Time-lapse, Taichi-HD
-# and AudioSet-Drum are made of other people's videos from YouTube; ask their makers before you pass anything on. The
-# twins are ours and as free as this text.
+# Numbers and resolutions are those of the paper, sections 3.1 and B.1. The first column leads to a page of this book
+# for each data set: licence and size as far as they are stated anywhere, folders, splits, and what goes wrong. UCF-101,
+# Sky Time-lapse, Taichi-HD and AudioSet-Drum are made of other people's videos from YouTube; ask their makers before
+# you pass anything on. The twins are ours and as free as this text.
 #
 # What does a layout say beyond names? For UCF-101, three things: which number a class has, which videos are for
 # training, and which videos belong together.
@@ -479,8 +483,14 @@ print(f"a window of the shortest would be {windows.max() / windows.min():.1f} ti
 # every fourth frame there. A stride has a price, though: a clip spans more of its video, and a video that is shorter
 # than the span gives no clip at all. Before the long runs of a real training one wants to know what is lost, and for
 # that there is a check. It opens every file of a folder, says which data set it looks like, what is missing or damaged,
-# and how many clips there are. We check all five twins at once, and `quick`: lengths are those that the files announce,
-# and only first frames are decoded.
+# and how many clips there are. In a terminal that is
+#
+# ```bash
+# tats data check DIR --quick
+# ```
+#
+# where `--quick` believes the lengths that files announce and decodes only first frames. This is what it prints for the
+# five twins:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -488,18 +498,16 @@ from tatslib.datasets.check import check
 
 reports = {name: check(world.folder, quick=True) for name, world in written.items()}
 for name, report in reports.items():
-    good = {split: len(report.frames(split)) for split in report.videos}
-    print(f"{name:9s} looks like {report.layout.name:15s} good videos {good}, problems {len(report.problems)}")
+    print(report.describe().replace(str(written[name].folder), f"videos/{name}"), "\n")
 
 # %% [markdown]
-# Now the Taichi twin in full, once for clips of 16 frames and once for clips of 64, the length that the hierarchical
-# model is trained on. Two numbers to predict: how many per cent of the videos are long enough for the one, and how many
-# for the other?
+# A line that begins with `!` would name a video that is missing or damaged; there is none here. The check of Taichi-HD
+# takes stride 4 by itself, and all of the twin's videos are long enough for 16 frames at that stride. A number to
+# predict: how many per cent are long enough for 64, the length that the hierarchical model is trained on?
 
 # %%
 # NBVAL_CHECK_OUTPUT
-for length in (16, 64):
-    print(reports["taichi"].describe(length=length).replace(str(taichi.folder), "the folder"), "\n")
+print(reports["taichi"].describe(length=64).replace(str(taichi.folder), "videos/taichi"))
 
 # %% [markdown]
 # We have learned not to believe announcements. So we count, by decoding, and do the sum ourselves:
@@ -680,8 +688,9 @@ for statement, true in check_text(claim, happened):
 # It prints what we printed above, one line for each video that is missing, damaged or at odds with its log or its
 # sound, and draws the next figure for your data. Without `--quick` it decodes every file to its end, which takes its
 # time and finds what is damaged in the middle. Then hand the same folder to the reader,
-# `ucf101("/where/you/keep/it", resolution=128)`, or to `taichi`, `audioset_drum`, `mugen`. The folder is the one into
-# which the official archives unpack. Mind the cache: it takes $3 \cdot 128^2 \approx$ 49 kB a frame.
+# `ucf101("/where/you/keep/it", resolution=128)`, or to `sky_timelapse`, `taichi`, `audioset_drum`, `mugen`. The folder
+# is the one into which the official archives unpack. (MUGEN's have logs and no videos: you paint them first, as its
+# page says.) Mind the cache: it takes $3 \cdot 128^2 \approx$ 49 kB a frame.
 #
 # ## How long are the videos? (Fig. 15 and 16 of the paper)
 #

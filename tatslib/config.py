@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from tatslib.errors import UserError
 
@@ -44,6 +44,19 @@ class Config(BaseModel):
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise UserError(f"{source} is not a valid {cls.__name__}: {explain(error)}.") from error
+
+
+class LastingConfig(Config):
+    """A config that may learn to tell more while files and fingerprints of it are kept.
+
+    A field that comes later gets a default, and what has its default is left out of JSON and fingerprint: so both stay
+    what they were for all that the older files told.
+    """
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {name: value for name, value in told(self).items() if getattr(self, name) != fields[name].default}
 
 
 def explain(error: ValidationError) -> str:

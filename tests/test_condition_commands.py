@@ -4,17 +4,26 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
+from tatslib.commands.opening import open_clips
+from tatslib.datasets.sharded_clips import ShardedClips
+from tatslib.errors import UserError
 from tatslib.sound import read_sound
-from tatslib.training.checkpoint import save_model
+from tatslib.training.checkpoint import save_model, weights_fingerprint
+from tatslib.training.led_clips import BySound, ByText
 from tatslib.training.presets import PRESETS
+from tatslib.training.token_benchmark import EncodedAnew
 from tatslib.training.train_sound import SOUND_PRESETS
+from tatslib.training.train_transformer import condition_tokens, gpt_config
 from tatslib.videos import read_frames
 from tatslib.vqgan.vqgan import VQGAN
 from tatslib.worlds import drums, platform_files
 from tests.test_hierarchy_commands import Commands
 
 TOKENIZE = "tokenize --vqgan @vqgan --clips 33 --shard-clips 32 "
+HEARD = TOKENIZE + "--data @drums --dataset drums --out @heard --condition sound --sound-vqgan @listener"
+TOLD = TOKENIZE + "--data @game --dataset mugen --out @told --condition text"
 SAMPLE = "sample --vqgan @vqgan --frames 14 "
 
 
@@ -40,10 +49,10 @@ def test_a_video_is_led_by_the_sound_of_a_file_and_gets_it(tats, made):
     assert "of the codes used" in tats("train sound --data @drums --out @trained --steps 1 --batch 2")
     refused = tats(TOKENIZE + "--data @drums --dataset drums --out @heard --condition sound")
     assert "--sound-vqgan FOLDER" in refused
-    heard = TOKENIZE + "--data @drums --dataset drums --out @heard --condition sound --sound-vqgan @listener"
-    assert "wrote 2 of 2 shards" in tats(heard) and "nothing to do" in tats(heard)
+    assert "wrote 2 of 2 shards" in tats(HEARD) and "nothing to do" in tats(HEARD)
     lead = json.loads((made / "heard" / "index.json").read_text())["tokens"]["lead"]
-    assert lead == {"kind": "sound", "codes": 128, "length": 32}
+    source = weights_fingerprint(VQGAN(SOUND_PRESETS["toy"].vqgan))
+    assert lead == {"kind": "sound", "codes": 128, "length": 32, "source": source}
     assert "trained 1 steps" in tats("train transformer --tokens @heard --out @by-sound --steps 1")
     source = next((made / "drums" / "video" / "test").glob("*.mp4"))
     led = SAMPLE + f"--transformer @by-sound --sound {source} --sound-vqgan @listener --out @led.mp4"
@@ -56,7 +65,7 @@ def test_a_video_is_led_by_the_sound_of_a_file_and_gets_it(tats, made):
 
 def test_a_video_is_led_by_a_story_of_two_texts(tats, made):
     assert "this data set has no texts" in tats(TOKENIZE + "--data @drums --dataset drums --out @told --condition text")
-    assert "wrote 2 of 2 shards" in tats(TOKENIZE + "--data @game --dataset mugen --out @told --condition text")
+    assert "wrote 2 of 2 shards" in tats(TOLD)
     assert "trained 1 steps" in tats("train transformer --tokens @told --out @by-text --steps 1")
     config = json.loads((made / "by-text" / "config.json").read_text())
     assert (config["condition_codes"], config["condition_length"]) == (49408, 256)
@@ -68,3 +77,54 @@ def test_a_video_is_led_by_a_story_of_two_texts(tats, made):
     assert "by text or by sound, not by both" in tats(
         SAMPLE + "--transformer @by-text --out @x.mp4 --sound @led.mp4 --sound-vqgan @listener --text Hm."
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "dataset", "folder", "written"), [(HEARD, "drums", "drums", "heard"), (TOLD, "mugen", "game", "told")]
+)
+def test_clips_encoded_anew_have_the_tokens_and_the_condition_that_shards_have(
+    line, dataset, folder, written, tats, made
+):
+    tats(line)
+    vqgan, listener = VQGAN(PRESETS["toy"].vqgan).eval(), VQGAN(SOUND_PRESETS["toy"].vqgan).eval()
+    shards, clips = ShardedClips.read(made / written), open_clips(dataset, made / folder, "train", vqgan.config, (0, 0))
+    anew = EncodedAnew(vqgan, clips, shards.index, BySound(listener, 16) if dataset == "drums" else ByText())
+    stored = shards.shard(0)  # 32 clips, in the order in which they were drawn
+    tokens, labels = anew.batch(0, 32)
+    conditions = anew.batch_conditions(0, 32)
+    assert torch.equal(tokens, stored.tokens.long()) and torch.equal(labels, stored.labels)
+    assert conditions.dtype == torch.int64 and torch.equal(conditions, stored.conditions.long())
+    parts = torch.stack([anew.batch_conditions(0, 16, rank=rank, world_size=2) for rank in (0, 1)], dim=1)
+    assert torch.equal(parts.flatten(0, 1), conditions)
+    config = gpt_config(shards.index, 1, 1, 8)
+    rows = [condition_tokens(config, *of.batch(0, 4)[1:], of.batch_conditions(0, 4)) for of in (shards, anew)]
+    assert [row.shape for row in rows] == [(4, config.condition_length)] * 2
+
+
+def test_the_bench_of_tokens_leads_clips_as_the_shards_do_or_says_why_not(tats):
+    tats(HEARD)
+    bench = "bench tokens --tokens @{} --data @{} --dataset {} --vqgan @vqgan --seconds 0.01"
+    heard = bench.format("heard", "drums", "drums")
+    found = json.loads(tats(heard + " --sound-vqgan @listener").splitlines()[-1])
+    assert (found["condition"], found["condition_length"]) == ("sound", 32)
+    assert "led by sound: say where its VQ-VAE lies (--sound-vqgan FOLDER)" in tats(heard)
+    tats(TOLD)
+    told = bench.format("told", "game", "mugen")
+    assert "led by text, not by sound: leave out --sound-vqgan" in tats(told + " --sound-vqgan @listener")
+    assert "this data set has no texts" in tats(bench.format("told", "drums", "drums"))
+    assert "told nothing special, but clips here wording varied" in tats(told + " --wording varied")
+
+
+def test_clips_that_would_be_led_by_something_else_are_refused(tats, made):
+    tats(HEARD)
+    vqgan, listener = VQGAN(PRESETS["toy"].vqgan), VQGAN(SOUND_PRESETS["toy"].vqgan)
+    index = ShardedClips.read(made / "heard").index
+    clips = open_clips("drums", made / "drums", "train", vqgan.config, (0, 0))
+    with pytest.raises(UserError, match="led by their class, those of the token set by 32 of 128 tokens of sound"):
+        EncodedAnew(vqgan, clips, index)
+    with pytest.raises(UserError, match=r"led by 64 of 128 tokens of sound, made by .*, those .* by 32 of 128 tokens"):
+        EncodedAnew(vqgan, clips, index, BySound(listener, 32))
+    with pytest.raises(
+        UserError, match=r"made by [0-9a-f]+, those of the token set by 32 of 128 tokens of sound, made"
+    ):
+        EncodedAnew(vqgan, clips, index, BySound(VQGAN(SOUND_PRESETS["toy"].vqgan, seed=1), 16))

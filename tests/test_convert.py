@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from tatslib import cli
+from tatslib.commands.models import convert_command
+from tatslib.commands.opening import load_sound_vqgan
 from tatslib.datasets.tokens import TokenIndex
 from tatslib.errors import UserError
 from tatslib.training.checkpoint import load_model, read_config, weights_fingerprint
@@ -105,7 +107,7 @@ def test_the_vqgan_of_sound_is_converted_if_its_settings_are_known_and_else_said
     assert not (tmp_path / "a" / "sound_vqgan").exists()
     assert any("sound_vqgan: left out" in line and "--sound-vqgan" in line for line in lines)
     convert(file, tmp_path / "b", own, vqgan_file(tmp_path / "sound.ckpt", sound))
-    assert same_weights(vqgan_in(tmp_path / "b" / "sound_vqgan"), sound)
+    assert same_weights(load_sound_vqgan(tmp_path / "b" / "sound_vqgan"), sound)
     for out in (tmp_path / "a", tmp_path / "b"):
         assert same_weights(gpt_in(out / "transformer"), gpt) and same_weights(vqgan_in(out / "vqgan"), vqgan)
 
@@ -119,7 +121,6 @@ def test_the_vqgan_of_sound_is_converted_if_its_settings_are_known_and_else_said
             "fills in the latent frames between two",
         ),
         ({"sample_every_n_latent_frames": 2, "sequence_length": 8}, {}, "makes only one latent frame in 2 of a video"),
-        ({"cond_stage_key": "text", "class_cond_dim": None}, {"condition_length": 256}, "continues text"),
     ],
 )
 def test_a_transformer_that_makes_no_video_by_itself_is_converted_but_not_sampled(tmp_path, options, shape, sentence):
@@ -175,3 +176,8 @@ def test_the_command_line_lists_and_fetches_released_files(tmp_path, monkeypatch
     with pytest.raises(SystemExit) as stop:
         run(monkeypatch, "convert", tmp_path / "here" / "sky-vqgan.ckpt", "--out", tmp_path / "out")
     assert stop.value.code == 2 and "tats: " in (said := capsys.readouterr().err) and len(said.splitlines()) == 1
+
+
+def test_without_a_name_what_was_converted_stands_beside_the_file(tmp_path):
+    convert_command(vqgan_file(tmp_path / "first.ckpt", small_vqgan()))
+    assert (tmp_path / "first" / "vqgan" / "model.safetensors").is_file()

@@ -1,16 +1,20 @@
 """What a folder holds: all layouts are recognised, everything missing or damaged is one line, clips are counted."""
 
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tatslib.cli import main
+from tatslib.datasets.audioset_drum import audioset_drum
 from tatslib.datasets.check import LAYOUTS, check, clips_of, detect, share_at_least
 from tatslib.datasets.taichi import taichi
+from tatslib.datasets.ucf101 import ucf101
 from tatslib.errors import UserError
-from tatslib.videos import write_video
+from tatslib.videos import frame_paths, write_video
 from tatslib.viz.lengths import draw_lengths
 from tatslib.worlds import actions, drums, sky
 from tatslib.worlds import taichi as taichi_world
@@ -80,8 +84,78 @@ def test_a_spectrogram_that_does_not_fit_is_named(tmp_path: Path) -> None:
     (tmp_path / "stft" / "train" / "00001.pickle").write_bytes(pickle.dumps(np.zeros((80, 4, 4))))
     (tmp_path / "stft" / "train" / "00002.pickle").unlink()
     problems = check(tmp_path).problems
-    assert len(problems) == 2 and "an array (80, 4, 4), and 00001.mp4 has 90 frames" in problems[0]
+    assert len(problems) == 2 and "has the sound of 80 frames" in problems[0]
+    assert problems[0].endswith("00001.mp4 announces 90.")
     assert "00002.pickle does not exist" in problems[1]
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.full((90, 4, 4), np.nan), "holds infinite numbers or none at all"),
+        (np.full((90, 4, 4), 1e300), "holds infinite numbers or none at all"),  # too large for what it is stored as
+        (np.zeros((90, 5000, 1)), "holds an array (90, 5000, 1), not one picture"),
+        (np.zeros((90, 0, 4)), "holds an array (90, 0, 4), not one picture"),
+        (np.zeros((90, 4)), "holds an array (90, 4), not one picture"),
+    ],
+    ids=["nan", "huge numbers", "huge", "no frequencies", "flat"],
+)
+def test_a_sound_that_the_reader_refuses_is_no_good_to_the_check_either(
+    roots: dict[str, Path], tmp_path: Path, array: NDArray, words: str
+) -> None:
+    shutil.copytree(roots["drums"], tmp_path / "data")
+    for number in (2, 3):  # beside a good video
+        shutil.copy(tmp_path / "data/video/train/00001.mp4", tmp_path / f"data/video/train/0000{number}.mp4")
+        shutil.copy(tmp_path / "data/stft/train/00001.pickle", tmp_path / f"data/stft/train/0000{number}.pickle")
+    (tmp_path / "data/stft/train/00002.pickle").write_bytes(pickle.dumps(array))
+    for quick in (False, True):
+        report = check(tmp_path / "data", quick=quick)
+        assert len(report.problems) == 1 and words in report.problems[0] and "00002.pickle" in report.problems[0]
+    data = audioset_drum(tmp_path / "data", resolution=8, cache=tmp_path / "cache")
+    assert data.paths == [video.path for video in report.videos["train"] if not video.problem] and len(data) == 2
+    assert list(data.skipped.values()) == report.problems
+
+
+def test_frames_that_are_missing_inside_a_folder_are_named_though_the_reader_bridges_them(
+    roots: dict[str, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(roots["sky"], tmp_path / "data")
+    folder = max((tmp_path / "data/sky_train").glob("*/*"), key=lambda part: len(list(part.iterdir())))
+    frames = frame_paths(folder)
+    (folder / ".hidden_99999999.jpg").touch()
+    assert not check(tmp_path / "data").remarks
+    for lost in (frames[2], frames[3], frames[-2]):
+        lost.unlink()
+    for quick in (False, True):
+        report = check(tmp_path / "data", quick=quick)
+        assert report.remarks == [f"{folder}: 3 frames are missing inside the numbering (first: {frames[2].name})."]
+        assert not report.problems and len(frames) - 3 in report.frames("train")
+        assert [line for line in report.describe().splitlines() if line.startswith("! ")] == [f"! {report.remarks[0]}"]
+    frames[-2].with_name("new\nline.jpg").write_bytes(frames[0].read_bytes())  # has no place in the numbering
+    assert "3 frames are missing" in check(tmp_path / "data").remarks[0]
+
+
+def test_every_tenth_frame_kept_with_its_number_is_a_numbering_without_gaps(tmp_path: Path) -> None:
+    write_video(tmp_path / "train" / "a", numbered_video(1), first=10)
+    (first,) = (tmp_path / "train" / "a").iterdir()
+    for number in (20, 30, 50):
+        shutil.copy(first, first.with_name(f"a_frames_{number:08}.jpg"))
+    (remark,) = check(tmp_path, "taichi").remarks
+    assert remark.endswith("a: 1 frame is missing inside the numbering (first: a_frames_00000040.jpg).")
+
+
+def test_what_a_train_list_says_of_a_class_has_to_fit_the_list_of_classes(tmp_path: Path) -> None:
+    actions.write(tmp_path, groups=8, mean_frames=4, size=8)
+    listed = tmp_path / "ucfTrainTestlist" / "trainlist01.txt"
+    whole, name = listed.read_text(), listed.read_text().split()[0]
+    for label in ("2", "x", "9" * 30):
+        listed.write_text(whole.replace(f"{name} 1\n", f"{name} {label}\n"))
+        (problem,) = check(tmp_path).problems
+        assert f"{listed} lists {name} as class {label}, but" in problem and "numbers BouncingBall 1" in problem
+        with pytest.raises(UserError, match=r"but .*classInd\.txt numbers BouncingBall 1"):
+            ucf101(tmp_path, length=2, resolution=8, cache=tmp_path / "cache")
+    listed.write_text(whole.replace(f"{name} 1\n", f"{name}\n"))  # a list may say nothing of classes
+    assert not check(tmp_path).problems
 
 
 def test_the_quick_check_believes_what_files_announce(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Guidance: two streams in one batch, trained by leaving the condition out now and then."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,10 @@ from tatslib.sampling.interpolation import fill_in
 from tatslib.sampling.noise import seeded_noise
 from tatslib.sampling.sliding_window import sample
 from tatslib.sampling.storyline import TokenStory
-from tatslib.training.checkpoint import read_config
+from tatslib.training.checkpoint import newest, read_config, weights_fingerprint
 from tatslib.training.loop import Share
-from tatslib.training.train_guided import GuidedInterpolationTraining, GuidedTraining
-from tatslib.training.train_interpolation import GAP
+from tatslib.training.train_guided import GuidedInterpolationTraining, GuidedTraining, guidable
+from tatslib.training.train_interpolation import GAP, InterpolationTraining
 from tatslib.training.train_transformer import TransformerTraining, gpt_config, train_transformer
 from tatslib.transformer.conditions import (
     GuidedConfig,
@@ -131,7 +132,7 @@ def test_a_guided_video_does_not_depend_on_its_neighbours() -> None:
 
 def test_what_cannot_be_guided_says_why() -> None:
     plain = lively_gpt(GPTConfig(**SHAPE, latent_shape=(3, 2, 2)))
-    with pytest.raises(UserError, match="train it with condition_dropout, or leave guidance at 1"):
+    with pytest.raises(UserError, match=r"condition dropout \(--condition-dropout\), or leave guidance at 1"):
         sample(plain, CONDITION, 2, progress=False, guidance=2.0)
     for bad in (-1.0, float("nan"), float("inf")):
         with pytest.raises(UserError, match="guidance is a number from 0 on, 1 for none"):
@@ -155,7 +156,7 @@ def test_the_condition_is_left_out_for_the_stated_share_whoever_computes_it() ->
         parts = torch.stack([told(step, Share(index, 4)) for index in range(4)], dim=1).flatten(0, 1)
         assert torch.equal(parts, whole[step])
     assert torch.equal(told(0, Share(0, 1)), whole[0]) and not torch.equal(whole[0], whole[1])
-    with pytest.raises(UserError, match="train it with condition_dropout"):
+    with pytest.raises(UserError, match="train it with a condition dropout"):
         training.told(rows, GPTConfig(condition_codes=3), 0, Share(0, 1))
 
 
@@ -172,6 +173,30 @@ def test_a_guided_transformer_learns_both_voices_and_guidance_leans_to_the_one(t
     plain, guided = Decoder(gpt, 1, config.condition_codes), GuidedDecoder(gpt, 1, config.condition_codes, 3.0)
     even_over_odd = [logits[0, 0] - logits[0, 1] for logits in (plain.prefill(label), guided.prefill(label))]
     assert even_over_odd[1] > even_over_odd[0] + 1
+
+
+def test_a_guided_run_that_was_broken_off_leaves_out_the_same_conditions(tmp_path: Path) -> None:
+    clips = stripes_tokens()
+    config = with_null(gpt_config(clips.index, layers=1, heads=2, width=16))
+    training = GuidedTraining(steps=6, batch=8, save_every=3, condition_dropout=0.3)
+    unbroken = train_transformer(config, training, clips, tmp_path)
+    shutil.rmtree(tmp_path / "checkpoints" / "step_00000006")
+    resumed = train_transformer(config, training, clips, tmp_path)
+    assert newest(tmp_path) is not None and len((tmp_path / "log.jsonl").read_text().splitlines()) == 6
+    assert weights_fingerprint(resumed) == weights_fingerprint(unbroken)
+
+
+def test_a_training_that_can_be_guided_says_so_or_says_why_not(tmp_path: Path) -> None:
+    plain, training = GPTConfig(condition_codes=3), InterpolationTraining(steps=5)
+    assert guidable(plain, training, 0.0, tmp_path) == (plain, training)
+    config, guided = guidable(plain, training, 0.2, tmp_path)
+    assert config == with_null(plain) and isinstance(guided, GuidedInterpolationTraining)
+    assert guided.model_dump() == {**training.model_dump(), "condition_dropout": 0.2}
+    with pytest.raises(UserError, match="these clips have no class, text or sound"):
+        guidable(GPTConfig(), training, 0.2, tmp_path)
+    for never in (0.0, 1.0):
+        with pytest.raises(ValidationError, match="condition_dropout"):
+            GuidedTraining(steps=1, condition_dropout=never)
 
 
 def test_the_plain_training_tells_everything_and_keeps_its_fingerprint() -> None:

@@ -14,6 +14,7 @@ from tatslib.datasets.event_cache import EventCache
 from tatslib.datasets.game_log import read_game_log, read_json
 from tatslib.datasets.mugen import mugen, mugen_entries
 from tatslib.errors import UserError
+from tatslib.videos import read_frames, write_video
 from tatslib.worlds import platform_files
 from tatslib.worlds.platform_files import collection
 from tatslib.worlds.story import Event, tell
@@ -101,6 +102,29 @@ def test_the_layout_of_the_released_code_is_read_too(made: Path, tmp_path: Path)
     assert len(data) == 1 and data.text(0, 0) == read(made, "test").text(0, 0)
     with pytest.raises(UserError, match="no annotation of a person"):
         read(tmp_path, "test", text="manual")
+
+
+def test_the_third_split_of_the_release_is_read_and_listed_where_it_is_there(root: Path, made: Path) -> None:
+    assert list(check(root).videos) == ["train", "test"]
+    shutil.copy(root / LISTS / "test.json", root / LISTS / "val.json")
+    assert read(root, "val").paths == read(root, "test").paths
+    report = check(root)
+    assert {split: len(report.frames(split)) for split in report.videos} == {"train": 3, "val": 1, "test": 1}
+    assert "val: 1 videos, 1 good" in report.describe() and not report.problems
+    (root / LISTS / "val.json").write_text("{")
+    (problem,) = check(root).problems
+    assert f"{root / LISTS / 'val.json'} is no JSON file" in problem
+
+
+def test_logs_of_a_third_split_are_listed_too(root: Path, tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        (tmp_path / "logs" / split).mkdir(parents=True)
+        for entry in mugen_entries(root, "test"):
+            shutil.copy(entry.log, tmp_path / "logs" / split)
+            shutil.copy(entry.video, tmp_path / "logs" / split)
+    report = check(tmp_path / "logs")
+    assert report.dataset == "mugen" and list(report.videos) == ["train", "val"]
+    assert len(report.problems) == 1 and "The test split of MUGEN not found" in report.problems[0]
 
 
 def test_check_knows_the_layout_and_names_what_is_wrong(root: Path) -> None:
@@ -196,6 +220,31 @@ def test_a_path_that_leads_out_or_nowhere_is_one_line_and_the_others_are_used(ro
     assert words in line and line.isprintable()
 
 
+@pytest.mark.parametrize("text", ["auto", "manual"])
+def test_a_file_whose_name_has_a_line_break_is_one_line(root: Path, tmp_path: Path, caplog, text: str) -> None:
+    (tmp_path / "logs" / "train").mkdir(parents=True)
+    for entry in mugen_entries(root, "test"):
+        shutil.copy(entry.log, tmp_path / "logs" / "train" / "new\nline.json")
+        shutil.copy(entry.video, tmp_path / "logs" / "train" / "new\nline.mp4")
+    with caplog.at_level(logging.WARNING, "tatslib"), pytest.raises(UserError):
+        read(tmp_path / "logs", text=text, length=100)
+    assert caplog.messages or text == "auto"
+    assert all(line.isprintable() for line in caplog.messages)
+
+
+def test_why_a_video_was_skipped_is_one_line(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "logs" / "train").mkdir(parents=True)
+    (short, long, _) = mugen_entries(root, "train")
+    frames = json.loads(short.log.read_text())
+    shutil.copy(long.log, tmp_path / "logs" / "train")
+    shutil.copy(long.video, tmp_path / "logs" / "train")
+    write_video(tmp_path / "logs" / "train" / "new\nline.mp4", read_frames(short.video)[:20])
+    (tmp_path / "logs" / "train" / "new\nline.json").write_text(json.dumps(frames | {"frames": frames["frames"][:20]}))
+    data = read(tmp_path / "logs", length=30)
+    (reason,) = data.skipped.values()
+    assert reason.endswith("new\\nline.mp4 has 20 frames, a clip spans 30.") and reason.isprintable()
+
+
 def test_the_folder_that_a_list_names_cannot_lead_out_of_the_data_set(root: Path) -> None:
     for named in ("/", "/etc", "../..", "..", "/checkpoint/x/coinrun_v2_video_data", "\x00", 5, None):
         change(root, lambda content, named=named: content["metadata"].update(data_folder=named))
@@ -227,7 +276,9 @@ def test_what_is_missing_or_wrong_altogether_is_an_error_in_one_sentence(root: P
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="The train split of MUGEN not found"):
         read(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="got 'val'"):
+    with pytest.raises(UserError, match='splits "train", "val" and "test", got \'validation\''):
+        read(root, "validation")
+    with pytest.raises(UserError, match="The val split of MUGEN not found"):
         read(root, "val")
     with pytest.raises(UserError, match="got 'automatic' and 'plain'"):
         read(root, text="automatic")
@@ -237,8 +288,23 @@ def test_what_is_missing_or_wrong_altogether_is_an_error_in_one_sentence(root: P
 
 def test_a_video_listed_twice_counts_once(root: Path) -> None:
     change(root, lambda content: content["data"].append(content["data"][0]))
-    data = read(root)
-    assert len(data) == 3 and any("listed twice" in reason for reason in data.skipped.values())
+    data, report = read(root), check(root)
+    assert len(data) == 3 and len(report.frames("train")) == 3
+    (problem,) = report.problems
+    assert problem == f"{data.paths[0]} is listed twice." and list(data.skipped.values()) == [problem]
+    assert "train: 4 videos, 3 good, 1 not" in report.describe()
+
+
+def test_of_a_video_listed_twice_the_first_good_entry_counts(root: Path) -> None:
+    def first_one_wrong(content: Any) -> None:
+        content["data"].append(json.loads(json.dumps(content["data"][0])))
+        content["data"][0]["video"]["num_frames"] = 50
+
+    change(root, first_one_wrong)
+    data, report = read(root), check(root)
+    assert len(data) == 3 and len(report.frames("train")) == 3
+    (problem,) = report.problems
+    assert "its list has 50" in problem and list(data.skipped.values()) == [problem]
 
 
 def test_a_log_of_another_game_is_found_out(root: Path) -> None:

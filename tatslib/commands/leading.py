@@ -9,28 +9,50 @@ from torch import Tensor
 
 from tatslib.commands.opening import load_sound_vqgan
 from tatslib.datasets.audioset_drum import FPS
-from tatslib.datasets.tokens import Lead, TokenIndex
+from tatslib.datasets.tokens import Lead, TokenIndex, told_alike
 from tatslib.errors import UserError
 from tatslib.sampling.storyline import SoundStory, Story, Storyline, TextStory
 from tatslib.sound import Sound, as_released, read_sound, spectrogram
-from tatslib.training.led_clips import ByText
-from tatslib.transformer.conditions import RELEASED_TEXT
+from tatslib.training.convert import FACTS
+from tatslib.training.led_clips import BySound, ByText
+from tatslib.transformer.official import ReleasedFacts
 from tatslib.vqgan.config import VQGANConfig
 
 ASKED = {"text": "--text", "sound": "--sound and --sound-vqgan", "class": "--label"}
 
 
 def lead_of(transformer: Path) -> Lead | None:
-    """What the clips were led by on which a transformer was trained; None for a class or nothing."""
-    path = transformer / "data.json"
-    return TokenIndex.from_json(path.read_text(), source=path).lead if path.is_file() else None
-
-
-def check_told(transformer: Path, text: Sequence[str], sound: Path | None, sound_vqgan: Path | None) -> None:
-    """Refuse to tell a transformer something else than it learnt to be told, before anything large is loaded.
+    """What the clips were led by on which a transformer was trained; None for a class or nothing.
 
     Raises:
-        UserError: saying what it has to be told.
+        UserError: for a released one that was converted by a version that did not note it.
+    """
+    path, facts = transformer / "data.json", transformer / FACTS
+    lead = TokenIndex.from_json(path.read_text(), source=path).lead if path.is_file() else None
+    if lead is None and facts.is_file():
+        condition = ReleasedFacts.from_json(facts.read_text(), source=facts).condition
+        if condition in ("text", "sound"):
+            raise UserError(f"{transformer} is led by {condition}, but {path} does not say how: convert it again.")
+    return lead
+
+
+def check_told(
+    transformer: Path, text: Sequence[str], sound: Path | None, sound_vqgan: Path | None, fillers: Sequence[Path] = ()
+) -> Lead | None:
+    """Refuse to tell a transformer something else than it learnt to be told, before anything large is loaded.
+
+    Args:
+        transformer: folder of the one that begins.
+        text: what was given with --text; so are the next two.
+        sound: a file.
+        sound_vqgan: folder of the VQ-VAE of sound, which `storyline` looks at.
+        fillers: folders of the levels below.
+
+    Returns:
+        What all of them learnt to be led by; None for a class or nothing.
+
+    Raises:
+        UserError: saying what they have to be told, or which of them was told in other tokens.
     """
     lead = lead_of(transformer)
     wanted = lead.kind if lead else "class"
@@ -41,15 +63,22 @@ def check_told(transformer: Path, text: Sequence[str], sound: Path | None, sound
         raise UserError("--sound FILE and --sound-vqgan FOLDER, the VQ-VAE that turns it into tokens, belong together.")
     if given != wanted:
         raise UserError(f"{transformer} learnt to be led by {wanted}, not by {given}: use {ASKED[wanted]}.")
-    if lead and lead.kind == "text" and (lead.codes, lead.length) != (RELEASED_TEXT.codes, RELEASED_TEXT.length):
-        raise UserError(
-            f"{transformer} reads {lead.length} of {lead.codes} tokens of a language of its own, not CLIP's: sample "
-            "from it in Python, where its recipe keeps that language."
-        )
+    if lead and lead.kind == "text":
+        ours = ByText(padding=lead.padding).lead
+        if lead.length != ours.length or not told_alike(lead, ours):
+            raise UserError(
+                f"{transformer} reads {lead.length} of {lead.codes} tokens of a language of its own, not CLIP's: "
+                "sample from it in Python, where its recipe keeps that language."
+            )
+    for filler in fillers:
+        if not told_alike(lead, lead_of(filler)):
+            raise UserError(f"{filler} learnt to be led by other tokens than {transformer}: name one that fits.")
+    return lead
 
 
 def storyline(
     config: VQGANConfig,
+    lead: Lead | None,
     label: int,
     text: Sequence[str],
     text_frames: int,
@@ -61,19 +90,30 @@ def storyline(
 
     Args:
         config: of the VQGAN of the video.
+        lead: what `check_told` found.
         label: the class, if neither text nor sound is given.
         text: pieces of a story, the last of which goes on to the end.
         text_frames: how long each of the others lasts.
         sound: float32 (N,) in [-1, 1].
         sound_vqgan: folder of the VQ-VAE of sound.
         frames: T.
+
+    Raises:
+        UserError: if the VQ-VAE of sound is another one than that which the transformer learnt to be led by.
     """
     latent_frame = config.downsample[0]
-    if text:
-        return TextStory([Story([(piece, text_frames) for piece in text])], ByText().encode, latent_frame)
-    if sound is not None and sound_vqgan is not None:
+    if lead and text:
+        encode = ByText(padding=lead.padding).encode
+        return TextStory([Story([(piece, text_frames) for piece in text])], encode, latent_frame)
+    if lead and sound is not None and sound_vqgan is not None:
+        listener = load_sound_vqgan(sound_vqgan)
+        if not told_alike(lead, BySound(listener).lead):
+            raise UserError(
+                f"the transformer learnt to be led by the tokens of another VQ-VAE of sound than {sound_vqgan}: name "
+                "that one instead."
+            )
         pictures = torch.from_numpy(as_released(spectrogram(sound, frames, FPS)))
-        return SoundStory(load_sound_vqgan(sound_vqgan), rearrange(pictures, "T F M -> 1 1 T F M"), latent_frame)
+        return SoundStory(listener, rearrange(pictures, "T F M -> 1 1 T F M"), latent_frame)
     return torch.tensor([[label]])
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tatslib.datasets.audioset_drum import audioset_drum
 from tatslib.datasets.clips import ClipDataset
@@ -33,13 +33,15 @@ def open_clips(
     margins: tuple[int, int],
     frames: int | None = None,
     stride: int | None = None,
+    **telling: str,
 ) -> ClipDataset:
     """Clips of a real or toy data set as a VQGAN takes them, with the real frames around that `valid` asks for.
 
     They have as many frames as the VQGAN was trained on, unless `frames` says how many, and lie as far apart as the
-    data set's reader has it (4 for taichi, otherwise 1), unless `stride` says how far.
+    data set's reader has it (4 for taichi, otherwise 1), unless `stride` says how far. `telling` are options of the
+    reader: how text or sound beside the clips is made.
     """
-    options = {} if stride is None else {"stride": stride}
+    options: dict[str, Any] = telling if stride is None else {"stride": stride, **telling}
     length = (frames or config.frames) + sum(margins)
     return READERS[dataset](folder, split=split, length=length, resolution=config.resolution, **options)
 

@@ -36,6 +36,7 @@ def sample_command(
     top_k: int | None = None,
     top_p: float | None = 0.8,
     temperature: float = 1.0,
+    guidance: float = 1.0,
     seed: int = 0,
 ) -> None:
     """Sample one video of any length and write it to a file, while its later frames are still being made.
@@ -59,6 +60,8 @@ def sample_command(
         top_k: draw among the k likeliest tokens.
         top_p: draw among the likeliest tokens that hold this much probability together.
         temperature: below 1 keeps closer to the likeliest tokens, above 1 strays further.
+        guidance: above 1 exaggerates what the class, text or sound changes, for twice the work; 0 ignores it. It takes
+            transformers that were trained with --condition-dropout.
         seed: which video.
     """
     check_suffix(out)
@@ -66,14 +69,16 @@ def sample_command(
         raise UserError(f"a video of {frames} frames is none: ask for 1 or more.")
     if text_frames < 1:
         raise UserError(f"a text of {text_frames} frames is none: let each last 1 or more.")
-    check_told(transformer, text, sound, sound_vqgan)
+    lead = check_told(transformer, text, sound, sound_vqgan, filler)
     track = None if sound is None else sound_of(sound, frames)
     model = load_vqgan(vqgan)
-    hierarchy = load_hierarchy(model, vqgan, transformer, filler)
+    hierarchy = load_hierarchy(model, vqgan, transformer, filler, guidance)
+    if not text and sound is None and label == (null := hierarchy.anchors.config.null_token):
+        raise UserError(f"{transformer} knows the classes 0 to {null - 1}, got {label}; --guidance 0 names none.")
     filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p)
     latent_frames = -(-frames // model.config.downsample[0]) + sum(model.config.latent_margins)
-    told = storyline(model.config, label, text, text_frames, track, sound_vqgan, frames)
-    tokens = stream(hierarchy, told, latent_frames, filters, context_frames, seed)
+    told = storyline(model.config, lead, label, text, text_frames, track, sound_vqgan, frames)
+    tokens = stream(hierarchy, told, latent_frames, filters, context_frames, seed, guidance=guidance)
     watched = progress(tokens, label="sampling", total=latent_frames, unit="latent frame")
     video = (frame for part in decode_stream(model, watched, latent_frames) for frame in to_uint8(part[0]))
     if track is not None and out.suffix == ".mp4":

@@ -12,6 +12,7 @@ from tatslib.errors import UserError
 from tatslib.training.led_clips import BySound, ByText, Leading
 from tatslib.training.presets import PRESETS
 from tatslib.training.token_shards import latent_frames_of, tokenize_in_shards
+from tatslib.transformer.conditions import Padding
 
 
 @app.command(name="tokenize")
@@ -27,6 +28,10 @@ def tokenize_command(
     shard_clips: int = 4096,
     condition: Literal["class", "text", "sound"] = "class",
     sound_vqgan: Path | None = None,
+    sound: Literal["pickle", "track"] = "pickle",
+    text: Literal["auto", "manual"] = "auto",
+    wording: Literal["plain", "varied"] = "plain",
+    padding: Padding = "masked",
 ) -> None:
     """Encode clips of a data set into a token set, on which a transformer trains.
 
@@ -47,16 +52,24 @@ def tokenize_command(
         condition: what a transformer is to be told of each clip: its class, if it has one; the text of just its
             frames (mugen); the sound of just its frames (drums).
         sound_vqgan: folder of a trained VQ-VAE of sound, for the last.
+        sound: of drums: pickle takes the spectrograms that came with the videos, track makes them from their sound.
+        text: of mugen: auto is told from the log of a game, manual was written by people, about whole videos.
+        wording: of mugen: plain tells equal things in equal words, varied chooses among several.
+        padding: what texts are filled up with: masked, nobody looks at; released, everybody does, as in the authors'
+            own model.
     """
     check_condition(condition, sound_vqgan)
+    telling = telling_of(dataset, sound, text, wording)
+    if padding != "masked" and condition != "text":
+        raise UserError(f"--padding is for texts, but these clips are led by {condition}: add --condition text.")
     with process_group():
         model = load_vqgan(vqgan)
         latent_frames_of(model.config, frames)
         with first_on_each_machine():  # which decodes the videos for the others
-            source = open_clips(dataset, data, split, model.config, model.config.margins, frames, stride)
+            source = open_clips(dataset, data, split, model.config, model.config.margins, frames, stride, **telling)
         leading: Leading | None = None
         if condition == "text":
-            leading = ByText()
+            leading = ByText(padding=padding)
         elif sound_vqgan is not None:
             leading = BySound(load_sound_vqgan(sound_vqgan), frames or model.config.frames)
         started = time.perf_counter()
@@ -65,8 +78,8 @@ def tokenize_command(
             for number, complaint in damaged.items():
                 print(f"{out / shard_name(number)} {complaint}: made anew")
             pace = sum(shards.shards[number].clips for number in made) / (time.perf_counter() - started)
-            new = f"wrote {len(made)} of {len(shards.shards)} shards" if made else "nothing to do"
-            print(f"{out}: {new}, {pace:.1f} clips/s; {clips} tokenised clips are there")
+            new = f"wrote {len(made)} of {len(shards.shards)} shards, {pace:.1f} clips/s" if made else "nothing to do"
+            print(f"{out}: {new}; {clips} tokenised clips are there")
 
 
 def check_condition(condition: str, sound_vqgan: Path | None) -> None:
@@ -77,3 +90,16 @@ def check_condition(condition: str, sound_vqgan: Path | None) -> None:
         raise UserError(
             f"a VQ-VAE of sound has nothing to do where clips are led by {condition}: add --condition sound."
         )
+
+
+def telling_of(dataset: DataSet, sound: str, text: str, wording: str) -> dict[str, str]:
+    """The options of a data set's reader that say how texts or sounds are made, without those of other readers.
+
+    Raises:
+        UserError: if one that this reader does not know was asked for.
+    """
+    if dataset != "drums" and sound != "pickle":
+        raise UserError(f"--sound {sound} is for drums, but the data set is {dataset}: leave it out.")
+    if dataset != "mugen" and (text, wording) != ("auto", "plain"):
+        raise UserError(f"--text and --wording are for mugen, but the data set is {dataset}: leave them out.")
+    return {"drums": {"sound": sound}, "mugen": {"text": text, "wording": wording}}.get(dataset, {})

@@ -16,6 +16,7 @@ from tatslib.training.checkpoint import load_model, read_config
 from tatslib.training.device import default_device
 from tatslib.training.paper_presets import PAPER_PRESETS, PaperSet, Role
 from tatslib.training.presets import PRESETS, Scale
+from tatslib.training.train_guided import guidable
 from tatslib.training.train_interpolation import InterpolationTraining, interpolation_config
 from tatslib.training.train_transformer import TransformerTraining, gpt_config, train_transformer
 from tatslib.training.train_vqgan import evaluate_vqgan, train_vqgan
@@ -56,6 +57,7 @@ def train_vqgan_command(
     gan_start: int | None = None,
     stride: int | None = None,
     weights: Path | None = None,
+    perceptual: Path | None = None,
     seed: int = 0,
 ) -> None:
     """Train the first stage on a folder of videos; run it again to go on after a stop.
@@ -76,6 +78,7 @@ def train_vqgan_command(
         gan_start: step at which the adversaries join; at toy and gpu scale in a run of their own (see weights).
         stride: distance between two frames of a clip in the video; absent, 4 for taichi and 1 for the others.
         weights: folder of a trained VQGAN to begin with; the settings are then those of the adversaries.
+        perceptual: a released checkpoint to take LPIPS from; absent, VGG16's official file, if it can be had.
         seed: of weights, clips and codes.
     """
     row = PRESETS[one_of(scale, preset)]
@@ -100,7 +103,7 @@ def train_vqgan_command(
             source = dataset or preset or "ucf101"
             clips = open_clips(source, data, "train", config, config.forward_margins, stride=stride)
             held_out = open_clips(source, data, "test", config, config.forward_margins, stride=stride)
-        vqgan = train_vqgan(config, training, clips, out, device=default_device(), start=begin)
+        vqgan = train_vqgan(config, training, clips, out, device=default_device(), start=begin, perceptual=perceptual)
         if is_main():
             scores = evaluate_vqgan(vqgan, held_out)
             psnr, used = f"PSNR {scores['psnr']:.2f} dB", f"{scores['used_codes']:.0%} of the codes used"
@@ -115,6 +118,7 @@ def train_transformer_command(
     preset: PaperSet | None = None,
     latent_stride: int = 1,
     latent_frames: int | None = None,
+    condition_dropout: float = 0.0,
     steps: int | None = None,
     seed: int = 0,
     shard: bool = False,
@@ -131,18 +135,21 @@ def train_transformer_command(
             the transformer that plans; what they cost is said first.
         latent_stride: train on every so-manieth latent frame only; 4 out of long clips is how a hierarchy begins.
         latent_frames: how many of them; absent, all.
+        condition_dropout: share of the clips whose class, text or sound is withheld, such as 0.1, so that
+            `tats sample --guidance` can tell what it changes.
         steps: other than the preset's.
         seed: of weights and order.
         shard: under torchrun, hold a slice of the model in each process, for models too large for one GPU.
     """
     row = PRESETS[one_of(scale, preset)]
     clips = open_tokens(tokens, seed).every(latent_stride, latent_frames)
-    config = gpt_config(clips.index, row.transformer.layers, row.transformer.heads, row.transformer.width)
+    plain = gpt_config(clips.index, row.transformer.layers, row.transformer.heads, row.transformer.width)
     settings = row.transformer_training
     if preset is not None:
         settings = as_in_the_paper(preset, "base" if latent_stride == 1 else "sparse", clips)
-    training = settings.replace(seed=seed, steps=steps or settings.steps)
+    settings = settings.replace(seed=seed, steps=steps or settings.steps)
     with process_group():
+        config, training = guidable(plain, settings, condition_dropout, out)
         if preset is not None:
             announce(transformer_budget(config, training))
         train_transformer(config, training, clips, out, device=default_device(), sharded=shard)
@@ -159,6 +166,7 @@ def train_interpolation_command(
     latent_stride: int = 1,
     latent_frames: int = 5,
     loss_over: Literal["gap", "all"] = "gap",
+    condition_dropout: float = 0.0,
     steps: int | None = None,
     seed: int = 0,
     shard: bool = False,
@@ -175,19 +183,22 @@ def train_interpolation_command(
         latent_stride: of the frames that it works on: 1 for the lowest level; above it, latent-frames less one.
         latent_frames: of a gap with the frame at either end: 5 makes a level four times as dense as the one above.
         loss_over: gap counts the tokens to fill in; all, as released, the known ones at both ends, too.
+        condition_dropout: share of the clips whose class is withheld, see `tats train transformer`; `--guidance` takes
+            it at every level.
         steps: other than the preset's.
         seed: of weights and order.
         shard: under torchrun, hold a slice of the model in each process, for models too large for one GPU.
     """
     row = PRESETS[one_of(scale, preset)]
     clips = open_tokens(tokens, seed).every(latent_stride).windows(latent_frames, latent_frames - 1)
-    config = interpolation_config(clips.index, row.transformer.layers, row.transformer.heads, row.transformer.width)
+    plain = interpolation_config(clips.index, row.transformer.layers, row.transformer.heads, row.transformer.width)
     settings = row.transformer_training
     if preset is not None:
         settings = as_in_the_paper(preset, "filler", clips)
     changes = {"seed": seed, "loss_over": loss_over, "steps": steps or settings.steps}
-    training = InterpolationTraining(**{**settings.model_dump(), **changes})
+    always_told = InterpolationTraining(**{**settings.model_dump(), **changes})
     with process_group():
+        config, training = guidable(plain, always_told, condition_dropout, out)
         if preset is not None:
             announce(transformer_budget(config, training, "filler"))
         train_transformer(config, training, clips, out, device=default_device(), label="filler", sharded=shard)

@@ -1,5 +1,6 @@
 """`tats train sound`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,13 @@ UNSEEN = 8  # pixels of pictures that nobody looks at
 
 @train.command(name="sound")
 def train_sound_command(
-    data: Path, out: Path, scale: Scale = "toy", steps: int | None = None, batch: int | None = None, seed: int = 0
+    data: Path,
+    out: Path,
+    scale: Scale = "toy",
+    steps: int | None = None,
+    batch: int | None = None,
+    sound: Literal["pickle", "track"] = "pickle",
+    seed: int = 0,
 ) -> None:
     """Train the VQ-VAE that turns sound into tokens, on a folder of drum videos; run it again to go on after a stop.
 
@@ -28,6 +35,7 @@ def train_sound_command(
         scale: row of the table of presets.
         steps: other than the preset's; so is the next.
         batch: clips a step, over all processes.
+        sound: pickle takes the spectrograms that came with the videos, track makes them from their sound.
         seed: of weights, clips and codes.
     """
     preset = SOUND_PRESETS[scale]
@@ -38,7 +46,8 @@ def train_sound_command(
     with process_group():
         with first_on_each_machine():  # which decodes the videos for the others
             length = config.frames + sum(config.forward_margins)
-            heard, held_out = (audioset_drum(data, split, length=length, resolution=UNSEEN) for split in SPLITS)
+            clips = partial(audioset_drum, data, length=length, resolution=UNSEEN, sound=sound)
+            heard, held_out = (clips(split) for split in SPLITS)
         vqgan = train_sound(config, training, heard, out, device=default_device())
         if is_main():
             scores = evaluate_sound(vqgan, held_out)

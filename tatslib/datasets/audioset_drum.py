@@ -58,6 +58,7 @@ class DrumClips(ClipDataset):
         if not self._sound_of:
             raise UserError(f"None of {len(pairs)} videos has a usable sound; the first: {next(iter(silent.values()))}")
         super().__init__(list(self._sound_of), **{"resolution": RESOLUTION, **options})
+        self.told = "sound from tracks" if any(pickled is None for _, pickled in pairs) else ""
         self.skipped |= silent
 
     def clips_with_sound(
@@ -87,10 +88,24 @@ class DrumClips(ClipDataset):
         if pickled is None:
             return self.sounds.from_track(video, announced, FPS)
         stored = self.sounds.from_pickle(pickled)
-        heard = self.sounds.count(stored)
-        if announced and abs(announced - heard) > FORGIVEN:
-            raise UserError(f"{pickled} has the sound of {heard} frames, and {video} announces {announced}.")
+        check_sound(pickled, self.sounds.count(stored), video, announced)
         return stored
+
+
+def check_sound(pickled: Path, heard: int, video: Path, announced: int) -> None:
+    """Refuse a spectrogram of another length than its video.
+
+    Args:
+        pickled: where it lies.
+        heard: how many frames it has.
+        video: which it belongs to.
+        announced: how many frames the video announces; 0 if it does not say.
+
+    Raises:
+        UserError: with both numbers.
+    """
+    if announced and abs(announced - heard) > FORGIVEN:
+        raise UserError(f"{pickled} has the sound of {heard} frames, and {video} announces {announced}.")
 
 
 def audioset_drum(

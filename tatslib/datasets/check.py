@@ -2,28 +2,32 @@
 
 The folder's layout tells which data set it is. Every video that a split should have is looked at, in the end as the
 readers look at it: is it there, can it be decoded to its end, has it the frames that it announces, does what belongs
-to it (a spectrogram, a text) fit. What is wrong is said in one line each.
+to it (a spectrogram, a text) fit. What is wrong is said in one line each; so is what the readers bridge, frames that
+are missing inside a folder of them.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
+from statistics import median_low
 
 import numpy as np
 
-from tatslib.datasets.audioset_drum import drum_pairs
-from tatslib.datasets.frame_cache import FORGIVEN, count_frames
+from tatslib.datasets.audioset_drum import check_sound, drum_pairs
+from tatslib.datasets.frame_cache import count_frames
 from tatslib.datasets.game_log import read_game_log
 from tatslib.datasets.layout import contents
-from tatslib.datasets.mugen import Entry, check_story, mugen_entries
+from tatslib.datasets.mugen import Entry, check_story, mugen_entries, mugen_splits, name_repeats
 from tatslib.datasets.sky_timelapse import sky_videos
+from tatslib.datasets.sound_cache import read_pickled
 from tatslib.datasets.taichi import STRIDE, taichi_videos
 from tatslib.datasets.ucf101 import ucf101_videos
 from tatslib.errors import UserError, did_you_mean, one_line
-from tatslib.foreign_arrays import read_array
 from tatslib.progress import progress
-from tatslib.videos import claimed_frames, iter_frames
+from tatslib.videos import claimed_frames, frame_paths, iter_frames
 
 SPLITS = ("train", "test")
 
@@ -45,6 +49,7 @@ class Found:
     label: str
     frames: int  # 0 where there is a problem
     problem: str = ""
+    remark: str = ""  # what is missing though the video is good
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ class Layout:
 
     `signs` are patterns of which one must be found in its folder, `listing` names the videos of a split (and raises a
     `UserError` if the split is not there), `measure` returns the frames of one video (and raises one if it is no good);
-    its second argument asks to believe what a file announces. `note` says what the official data set has.
+    its second argument asks to believe what a file announces. `note` says what the official data set has, `splits`
+    which of its splits a folder should have, `once` whether a video that is listed again is left out.
     """
 
     name: str
@@ -62,6 +68,8 @@ class Layout:
     measure: Callable[[Listed, bool], int]
     note: str
     stride: int = 1
+    splits: Callable[[Path], Sequence[str]] = lambda root: SPLITS
+    once: bool = False
 
 
 # --------------------------------------------------------------------------------------------------------- the layouts
@@ -78,9 +86,7 @@ def measure_video(video: Listed, quick: bool = False) -> int:
 def _measure_drums(video: Listed, quick: bool = False) -> int:
     frames = measure_video(video, quick)
     assert video.beside is not None
-    heard = read_array(video.beside).shape
-    if len(heard) != 3 or abs(heard[0] - frames) > FORGIVEN:
-        raise UserError(f"{video.beside} holds an array {heard}, and {video.path.name} has {frames} frames.")
+    check_sound(video.beside, len(read_pickled(video.beside)), video.path, claimed_frames(video.path))
     return frames
 
 
@@ -96,8 +102,27 @@ def _measure_game(video: Listed, quick: bool = False) -> int:
     if video.entry.problem:
         raise UserError(video.entry.problem)
     frames = measure_video(video, quick)
-    check_story(video.entry, read_game_log(video.entry.log), frames)
+    check_story(video.entry, read_game_log(video.entry.log), claimed_frames(video.path))
     return frames
+
+
+def missing_frames(folder: Path) -> str:
+    """A sentence about frames that are missing inside the numbering of a folder of them; "" if none is, or for a file.
+
+    Readers take the frames that exist. Numbers may start anywhere, and lie as far apart as most of them do.
+    """
+    if not folder.is_dir():
+        return ""
+    numbered = {int(found[-1]): path for path in frame_paths(folder) if (found := re.findall(r"\d+", path.stem))}
+    numbers = sorted(numbered)
+    distances = [after - before for before, after in pairwise(numbers)]
+    if not distances or max(distances) < 2 * (usual := median_low(distances)):
+        return ""
+    missing = sum(distance // usual - 1 for distance in distances)
+    before = next(number for number, distance in zip(numbers, distances, strict=False) if distance >= 2 * usual)
+    first = re.sub(r"\d+(?=\D*$)", lambda found: f"{before + usual:0{len(found[0])}}", numbered[before].stem)
+    are = "1 frame is" if missing == 1 else f"{missing:,} frames are"
+    return f"{folder}: {are} missing inside the numbering (first: {first}{numbered[before].suffix})."
 
 
 def _list_ucf101(root: Path, split: str) -> list[Listed]:
@@ -123,7 +148,7 @@ LAYOUTS = {  # in the order in which they are looked for
     "mugen": Layout(
         "MUGEN", ("coinrun_dataset_jsons", "release/*.json", "train.json", "test.json", "train/*.json", "test/*.json"),
         lambda root, split: [ListedGame(entry.video, entry=entry) for entry in mugen_entries(root, split)],
-        _measure_game, "104,796 and 11,802 videos of 96 to 602 frames",
+        _measure_game, "104,796 and 11,802 videos of 96 to 602 frames", splits=mugen_splits, once=True,
     ),
     "taichi": Layout(
         "Taichi-HD", ("train", "test", "taichi", "taichi-png"),
@@ -168,6 +193,11 @@ class Report:
         bad = [video.problem for split in self.videos.values() for video in split if video.problem]
         return [*self.absent.values(), *bad]
 
+    @property
+    def remarks(self) -> list[str]:
+        """One line each: good videos from which something is missing that the readers bridge."""
+        return [video.remark for split in self.videos.values() for video in split if video.remark]
+
     def frames(self, split: str) -> list[int]:
         """Lengths of the good videos of a split."""
         return [video.frames for video in self.videos[split] if not video.problem]
@@ -198,7 +228,7 @@ class Report:
                     f"  clips of {length} frames at stride {stride} span {span}: {usable:,} videos are long enough "
                     f"({usable / len(frames):.0%}), {clips:,} different clips"
                 )
-        return "\n".join([*lines, *(f"! {problem}" for problem in self.problems)])
+        return "\n".join([*lines, *(f"! {line}" for line in (*self.problems, *self.remarks))])
 
 
 def clips_of(frames: Sequence[int], length: int, stride: int) -> tuple[int, int]:
@@ -234,7 +264,7 @@ def check(root: str | Path, dataset: str | None = None, *, quick: bool = False, 
     layout = LAYOUTS[dataset]
     listed: dict[str, list[Listed]] = {}
     absent: dict[str, str] = {}
-    for split in SPLITS:
+    for split in layout.splits(root):
         try:
             listed[split] = layout.listing(root, split)
         except UserError as error:
@@ -244,7 +274,8 @@ def check(root: str | Path, dataset: str | None = None, *, quick: bool = False, 
 
     def look(video: Listed) -> Found:
         try:
-            return Found(video.path, video.label, layout.measure(video, quick))
+            frames = layout.measure(video, quick)
+            return Found(video.path, video.label, frames, remark=one_line(missing_frames(video.path)))
         except (UserError, OSError) as error:
             return Found(video.path, video.label, 0, one_line(str(error)))
 
@@ -255,6 +286,15 @@ def check(root: str | Path, dataset: str | None = None, *, quick: bool = False, 
     finally:  # Ctrl-C must not wait for thousands of videos still in the queue
         pool.shutdown(cancel_futures=True)
     parts = iter(found)
-    return Report(
-        root, dataset, {split: [next(parts) for _ in videos] for split, videos in listed.items()}, absent, quick
-    )
+    videos = {split: [next(parts) for _ in listing] for split, listing in listed.items()}
+    if layout.once:
+        videos = {split: _counted_once(found) for split, found in videos.items()}
+    return Report(root, dataset, videos, absent, quick)
+
+
+def _counted_once(found: list[Found]) -> list[Found]:
+    problems = name_repeats([video.path for video in found], [video.problem for video in found])
+    return [
+        replace(video, frames=0 if problem else video.frames, problem=problem)
+        for video, problem in zip(found, problems, strict=True)
+    ]

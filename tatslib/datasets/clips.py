@@ -52,10 +52,13 @@ class ClipDataset:
     Attributes:
         paths, labels, frames: path, class index and number of frames of every video that is used.
         skipped: why each of the others is not, by path.
+        told: how a text or a sound beside the clips is made, in words, where that is not the usual way.
 
     Raises:
         UserError: if no video can be used, or for a length or stride below 1.
     """
+
+    told = ""
 
     def __init__(
         self,
@@ -169,7 +172,9 @@ class ClipDataset:
         if len(damaged) > LINES_ABOUT_DAMAGE:
             logger.warning("Skipped %d more damaged videos.", len(damaged) - LINES_ABOUT_DAMAGE)
         short = [(path, count) for path, count in zip(paths, counts, strict=True) if 0 < count < self.span]
-        self.skipped |= {path: f"{path} has {count} frames, a clip spans {self.span}." for path, count in short}
+        self.skipped |= {
+            path: one_line(f"{path} has {count} frames, a clip spans {self.span}.") for path, count in short
+        }
         if short:
             named = ", ".join(f"{one_line(path.name)} ({count})" for path, count in short[:5])
             more = f" and {len(short) - 5} more" if len(short) > 5 else ""

@@ -1,9 +1,10 @@
 """MUGEN: 104,796 and 11,802 videos of a platform game with texts (paper B.1); also the platform world.
 
-Two layouts are read. The release's own: `coinrun_dataset_jsons/release/train.json` names videos, logs and annotations,
-which lie in a data folder beside it (`tatslib.worlds.platform_files` lists what is known of it). And the one that the
-released code expects: `train/*.json`, a log each. That code paints the frames of a log itself, with sprites that are
-not ours to give; here the video of `train/<name>.json` is `train/<name>.mp4`.
+Two layouts are read. The release's own: `coinrun_dataset_jsons/release/train.json`, and `val.json` and `test.json`
+alike, names videos, logs and annotations, which lie in a data folder beside it (`tatslib.worlds.platform_files` lists
+what is known of it). And the one that the released code expects: `train/*.json`, a log each. That code paints the
+frames of a log itself, with sprites that are not ours to give; here the video of `train/<name>.json` is
+`train/<name>.mp4`.
 
 A text says what a clip shows, no more: for any span of frames it is made from the log (`text="auto"`, which the paper
 trains on). The released code makes it for length * stride frames from the first one on, up to stride - 1 more than are
@@ -38,6 +39,7 @@ from tatslib.worlds.story import Event, tell
 
 logger = logging.getLogger("tatslib")
 
+SPLITS = ("train", "val", "test")
 LISTS = ("coinrun_dataset_jsons/release", "coinrun_dataset_jsons", "release", ".")
 DATA = ("coinrun_v2_video_data", "coinrun", ".")
 LONGEST_TEXT = 10_000  # letters of an annotation that are kept
@@ -91,6 +93,8 @@ class StoryClips(ClipDataset):
             raise UserError(f"None of {len(entries)} videos can be used; the first: {next(iter(bad.values()), 'none')}")
         super().__init__(list(self._of), **options)
         self.skipped |= bad
+        usual = {"text": (text, "auto"), "wording": (wording, "plain"), "name": (name, "Mugen")}
+        self.told = ", ".join(f"{what} {here}" for what, (here, always) in usual.items() if here != always)
 
     def clips_with_text(
         self, step: int, batch_size: int, rank: int = 0, world_size: int = 1, seed: int | None = None
@@ -135,20 +139,27 @@ class StoryClips(ClipDataset):
                 return str(error)
             return ""
 
-        bad: dict[Path, str] = {}
         pool = ThreadPoolExecutor(workers)
         try:
-            for entry, sentence in zip(entries, pool.map(problem, entries), strict=True):
-                if not sentence and entry.video in self._of:
-                    sentence = f"{entry.video} is listed twice."
-                    bad.setdefault(Path(f"{entry.video} (again)"), one_line(sentence))
-                elif sentence:
-                    bad[entry.video] = sentence
-                else:
-                    self._of[entry.video] = entry
+            sentences = name_repeats([entry.video for entry in entries], list(pool.map(problem, entries)))
         finally:
             pool.shutdown(cancel_futures=True)
+        self._of = {entry.video: entry for entry, wrong in zip(entries, sentences, strict=True) if not wrong}
+        bad: dict[Path, str] = {}
+        for entry, wrong in zip(entries, sentences, strict=True):
+            if wrong:  # what is wrong with one entry of a video that another entry made usable stands beside it
+                bad.setdefault(Path(f"{entry.video} (again)") if entry.video in self._of else entry.video, wrong)
         return bad
+
+
+def name_repeats(videos: Sequence[Path], problems: Sequence[str]) -> list[str]:
+    """What is wrong with each entry of a list, where a video counts once: by the first entry with no problem ("")."""
+    good: set[Path] = set()
+    named = []
+    for video, problem in zip(videos, problems, strict=True):
+        named.append(problem or (one_line(f"{video} is listed twice.") if video in good else ""))
+        good |= set() if problem else {video}
+    return named
 
 
 @lru_cache(maxsize=4096)
@@ -174,16 +185,17 @@ def check_story(entry: Entry, story: GameLog, frames: int = 0) -> None:
 
 def _why_no_manual_text(entry: Entry, span: int, stride: int) -> str:
     if not entry.manual:
-        return f"{entry.video} has no annotation of a person."
+        return one_line(f"{entry.video} has no annotation of a person.")
     if not 0 <= entry.frames - span < stride:
-        return f"{entry.video} has {entry.frames} frames, and a clip that spans {span} does not show them all."
+        shown = f"a clip that spans {span} does not show them all"
+        return one_line(f"{entry.video} has {entry.frames} frames, and {shown}.")
     return ""
 
 
 # ---------------------------------------------------------------------------------------------------------- the lists
 def mugen(
     root: str | Path,
-    split: Literal["train", "test"] = "train",
+    split: Literal["train", "val", "test"] = "train",
     *,
     text: Literal["auto", "manual"] = "auto",
     wording: Literal["plain", "varied"] = "plain",
@@ -193,7 +205,7 @@ def mugen(
 
     Args:
         root: the folder that holds `coinrun_dataset_jsons` and the data folder, or `train` and `test` with logs.
-        split: "train" or "test".
+        split: "train", "test", or "val", which the release has and the paper does not speak of.
         text: see `StoryClips`.
         wording: see `StoryClips`.
         options: of `ClipDataset`: length, stride, resolution, position, seed, antialias, cache, workers; and `name`.
@@ -212,16 +224,27 @@ def mugen_entries(root: Path, split: str) -> list[Entry]:
     Raises:
         UserError: if there is no list, or it holds no entry.
     """
-    if split not in ("train", "test"):
-        raise UserError(f'MUGEN has splits "train" and "test", got {split!r}.')
-    listed = next((place for name in LISTS if (place := root / name / f"{split}.json").is_file()), None)
-    if listed is not None:
+    if split not in SPLITS:
+        raise UserError(f'MUGEN has splits "train", "val" and "test", got {split!r}.')
+    if (listed := _list_of(root, split)) is not None:
         return _listed(root, listed)
-    logs = sorted(path for path in (root / split).glob("*.json") if not path.name.startswith("."))
-    if not logs:
+    if not (logs := _logs_of(root, split)):
         looked = f"{root / LISTS[0] / f'{split}.json'} or {root / split / '*.json'}"
         raise UserError(f"The {split} split of MUGEN not found: looked for {looked}; {contents(root)}.")
     return [Entry(log.with_suffix(".mp4"), log) for log in logs]
+
+
+def mugen_splits(root: Path) -> list[str]:
+    """The splits that a folder should have: the paper's two, and "val" between them if something is there of it."""
+    return [split for split in SPLITS if split != "val" or _list_of(root, split) or _logs_of(root, split)]
+
+
+def _list_of(root: Path, split: str) -> Path | None:
+    return next((place for name in LISTS if (place := root / name / f"{split}.json").is_file()), None)
+
+
+def _logs_of(root: Path, split: str) -> list[Path]:
+    return sorted(path for path in (root / split).glob("*.json") if not path.name.startswith("."))
 
 
 def _listed(root: Path, path: Path) -> list[Entry]:

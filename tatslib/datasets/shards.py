@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from pydantic import Field, ValidationError, model_validator
@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tatslib.config import Config
+from tatslib.config import Config, LastingConfig
 from tatslib.datasets.clips import ClipDataset
 from tatslib.datasets.storage import find_damage
 from tatslib.datasets.tokens import TokenClips, TokenIndex
@@ -30,11 +30,12 @@ from tatslib.errors import UserError
 from tatslib.files import fsync, refusals_in_words, replacing, sha256
 
 INDEX = "index.json"
+MADE_BY = "source of a condition"  # not compared where one of two sets does not know it
 LABEL = "shard"  # in the head of each: the set, the number, a checksum of the contents
 LARGEST_INT16 = 2**15 - 1
 
 
-class ClipSource(Config):
+class ClipSource(LastingConfig):
     """Which videos the clips of a set are cut from, and how."""
 
     videos: int  # how many
@@ -44,6 +45,7 @@ class ClipSource(Config):
     position: str
     seed: int
     digest: str  # of the names, labels and lengths of the videos
+    told: str = ""  # how text or sound differ from the usual, see `ClipDataset`
 
     @classmethod
     def of(cls, data: ClipDataset) -> Self:
@@ -59,6 +61,7 @@ class ClipSource(Config):
             position=data.position,
             seed=data.seed,
             digest=digest.hexdigest()[:12],
+            told=data.told,
         )
 
 
@@ -83,10 +86,22 @@ class ShardSettings(Config):
     shard_clips: int = Field(gt=0)  # in each shard but the last, which may have fewer
 
     def differences(self, other: "ShardSettings") -> str:
-        """In which settings another set differs from this one, as words; empty if in none."""
-        mine, its = ({**x.tokens.model_dump(), **x.source.model_dump()} for x in (self, other))
-        mine["clips in a shard"], its["clips in a shard"] = self.shard_clips, other.shard_clips
-        return ", ".join(f"{key} is {mine[key]} there and {its[key]} here" for key in mine if mine[key] != its[key])
+        """In which settings another set differs from this one, as words; empty if in none.
+
+        What made the conditions is compared where both know it.
+        """
+        mine, its = self._facts, other._facts
+        both = [key for key in mine if key in its and (key != MADE_BY or (mine[key] and its[key]))]
+        return ", ".join(f"{key} is {mine[key]} there and {its[key]} here" for key in both if mine[key] != its[key])
+
+    @property
+    def _facts(self) -> dict[str, Any]:
+        """Every setting by a name for a reader."""
+        facts: dict[str, Any] = {**dict(self.tokens), **dict(self.source), "clips in a shard": self.shard_clips}
+        facts["told"] = self.source.told or "nothing special"
+        lead = dict(facts.pop("lead") or {"kind": "none"})
+        facts["condition"] = lead.pop("kind")
+        return facts | {f"{name} of a condition": value for name, value in lead.items()}
 
     def nothing_done(self) -> "ShardIndex":
         """The index of such a set before anything is written."""
@@ -146,6 +161,7 @@ def write_shards(folder: Path, settings: ShardSettings, make: Callable[[int, int
         UserError: if another set lies there, if the folder cannot be written, and what `make` raises.
     """
     index, damaged = from_main(lambda: _claim(folder, settings))
+    settings = index.settings  # those of the folder, which may be from before and know less
     with one_for_all():
         for number in index.missing[rank() :: world_size()]:
             clips = make(number * settings.shard_clips, index.shards[number].clips)
@@ -180,6 +196,7 @@ def _claim(folder: Path, settings: ShardSettings) -> tuple[ShardIndex, dict[int,
         there = read_index((folder / INDEX).read_text(errors="replace"), folder / INDEX)
         if found := there.differences(settings):
             raise UserError(f"{folder} holds another token set: {found}; choose another folder.")
+        settings = there.settings  # by which its shards are labelled
     shards, damaged = [], {}
     for number, shard in enumerate(there.shards):
         path = folder / shard_name(number)

@@ -14,7 +14,23 @@ from tatslib.foreign_arrays import read_array
 from tatslib.home import home
 from tatslib.sound import BANDS, MOMENTS, Spectrogram, as_released, read_sound, spectrogram
 
-MOST_FRAMES = 10_000  # of a spectrogram: what claims more is damaged
+MOST_FRAMES, LARGEST_SIDE = 10_000, 4096  # of a spectrogram and of one picture in it: what claims more is damaged
+
+
+def read_pickled(path: Path) -> Spectrogram:
+    """The spectrogram that somebody pickled, as the model takes it, float32 (T, 64, 16) in [-1, 1].
+
+    Raises:
+        UserError: if it cannot be read safely, or is no array with a picture of numbers for each frame.
+    """
+    array = read_array(path)
+    if array.ndim != 3 or 0 in array.shape or len(array) > MOST_FRAMES or max(array.shape[1:]) > LARGEST_SIDE:
+        raise UserError(f"{path} holds an array {array.shape}, not one picture of frequencies for each frame.")
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused as such
+        pictures = as_released(array)
+    if not np.isfinite(pictures).all():
+        raise UserError(f"{path} holds infinite numbers or none at all (nan).")
+    return pictures
 
 
 class SoundCache:
@@ -31,16 +47,11 @@ class SoundCache:
         """Read the spectrogram that somebody pickled unless that was done before, and return our file of it.
 
         Raises:
-            UserError: if it cannot be read safely, or is no array with a picture of numbers for each frame.
+            UserError: as `read_pickled`.
         """
         stored = self._stored(path, "pickle")
         if not stored.exists():
-            array = read_array(path)
-            if array.ndim != 3 or 0 in array.shape or len(array) > MOST_FRAMES or max(array.shape[1:]) > 4096:
-                raise UserError(f"{path} holds an array {array.shape}, not one picture of frequencies for each frame.")
-            if not np.isfinite(array).all():
-                raise UserError(f"{path} holds infinite numbers or none at all (nan).")
-            self._write(stored, as_released(array))
+            self._write(stored, read_pickled(path))
         return stored
 
     def from_track(self, path: Path, frames: int, fps: float) -> Path:

@@ -14,6 +14,7 @@ Letters: B texts, N tokens of each.
 """
 
 import gzip
+import hashlib
 import html
 import re
 import unicodedata
@@ -119,6 +120,12 @@ class Tokenizer:
                 break
             parts = _merge(parts, best)
         return tuple(self.number[part] for part in parts)
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that differ where some text would become other tokens."""
+        merges = "\n".join(f"{first} {second}" for first, second in self.merges)
+        return hashlib.sha256(merges.encode()).hexdigest()[:12]
 
     # ------------------------------------------------------------------------------------------------ lists of merges
     @classmethod

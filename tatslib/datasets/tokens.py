@@ -13,18 +13,32 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tatslib.config import Config
+from tatslib.config import Config, LastingConfig
 from tatslib.errors import UserError
 from tatslib.files import replacing
 from tatslib.randomness import torch_generator
 
 
-class Lead(Config):
+class Lead(LastingConfig):
     """What stands before the tokens of each clip beside its class: see `tatslib.transformer.conditions`."""
 
     kind: Literal["text", "sound"]
     codes: PositiveInt  # condition tokens that there are
     length: PositiveInt  # n_c
+    source: str = ""  # fingerprint of what made them, a VQ-VAE's weights or a tokenizer's merges; "" where not known
+    padding: Literal["masked", "released"] = "masked"  # of texts: see `text_condition`
+
+
+def told_alike(one: Lead | None, other: Lead | None) -> bool:
+    """Whether two things are told in the same tokens, however many of them; None is told a class, or nothing.
+
+    A source that is not known is held against nothing.
+    """
+    if one is None or other is None:
+        return one is other
+    known = one.source and other.source
+    alike = (one.kind, one.codes, one.padding) == (other.kind, other.codes, other.padding)
+    return alike and (not known or one.source == other.source)
 
 
 class TokenIndex(Config):

@@ -44,24 +44,30 @@ def ucf101_videos(root: Path, split: str, fold: int = 1) -> tuple[list[Path], li
         [root / "ucfTrainTestlist", root.parent / "ucfTrainTestlist"], "The split lists of UCF-101 (ucfTrainTestlist)"
     )
     videos = find_folder([root / "UCF-101", root] if root.name != "UCF-101" else [root], "The videos of UCF-101")
-    classes = _classes(lists / "classInd.txt")
-    numbers = {name: index for index, name in enumerate(classes)}
+    official = _classes(lists / "classInd.txt")
+    numbers = {name: index for index, name in enumerate(official)}
     source = lists / f"{split}list0{fold}.txt"
-    names = [line.split()[0] for line in _lines(source)]  # train lists carry a label after the name, test lists do not
-    for name in names:
-        if name.partition("/")[0] not in numbers:
+    names = []
+    for line in _lines(source):
+        name, *label = line.split()  # train lists carry a label after the name, test lists do not
+        action = name.partition("/")[0]
+        if action not in numbers:
             raise UserError(f"{source} lists {name}, but {lists / 'classInd.txt'} knows no such class.")
+        if label and label[0] != str(official[action]):
+            known = f"{lists / 'classInd.txt'} numbers {action} {official[action]}"
+            raise UserError(f"{source} lists {name} as class {label[0][:40]}, but {known}.")
         if ".." in Path(name).parts:
             raise UserError(f"{source} lists {name}, which lies outside {videos}.")
-    return [videos / name for name in names], [numbers[name.partition("/")[0]] for name in names], classes
+        names.append(name)
+    return [videos / name for name in names], [numbers[name.partition("/")[0]] for name in names], list(official)
 
 
-def _classes(path: Path) -> list[str]:
-    """Class names in the order of their official numbers."""
+def _classes(path: Path) -> dict[str, int]:
+    """The official number of each class, in the order of the numbers."""
     numbered = [line.split() for line in _lines(path)]
-    if any(len(pair) != 2 or not pair[0].isdecimal() for pair in numbered):
+    if any(len(pair) != 2 or not pair[0].isdecimal() or len(pair[0]) > 9 for pair in numbered):
         raise UserError(f"{path} is not a class list: its lines should read like `1 ApplyEyeMakeup`.")
-    return [name for _, name in sorted(numbered, key=lambda pair: int(pair[0]))]
+    return {name: int(number) for number, name in sorted(numbered, key=lambda pair: int(pair[0]))}
 
 
 def _lines(path: Path) -> list[str]:

@@ -110,6 +110,11 @@ class ByWords(ByText):
         super().__init__(words.prefix)
         self.words = words
 
+    @property
+    def source(self) -> str:
+        """Which of CLIP's tokens the language has."""
+        return self.words.fingerprint
+
     def encode(self, texts: Sequence[str]) -> Tensor:
         """B texts as condition tokens, int64 (B, n_c)."""
         return self.words(texts)

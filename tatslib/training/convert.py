@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import nn
 
-from tatslib.datasets.tokens import TokenIndex
+from tatslib.config import explain
+from tatslib.datasets.tokens import Lead, TokenIndex
 from tatslib.errors import UserError
 from tatslib.files import refusals_in_words, replacing, sha256
 from tatslib.foreign import LightningCheckpoint, plain, read_lightning
@@ -18,9 +20,12 @@ from tatslib.training.checkpoint import (
     write_json,
     write_text,
 )
+from tatslib.training.led_clips import ByText
 from tatslib.transformer.official import ReleasedFacts, ReleasedTransformer, transformer_of
 from tatslib.vqgan.config import VQGANConfig
+from tatslib.vqgan.layout import SPECTROGRAM
 from tatslib.vqgan.official import FIRST_STAGE, SOUND_STAGE, config_of, is_transformer, load_released_vqgan, vqgan_of
+from tatslib.vqgan.sound import SoundVQGANConfig
 from tatslib.vqgan.vqgan import VQGAN
 
 FACTS = "facts.json"
@@ -52,7 +57,7 @@ def convert(path: Path, out: Path, vqgan: Path | None = None, sound_vqgan: Path 
             if is_transformer(checkpoint):
                 lines = _write_transformer(checkpoint, folder, vqgan, sound_vqgan)
             else:
-                lines = [_write_vqgan(vqgan_of(checkpoint), folder / "vqgan")]
+                lines = [_write_own_vqgan(checkpoint, folder)]
             write_json(folder / "released.json", _provenance(checkpoint))
         except (SafetensorError, RuntimeError) as error:  # the latter for tensors that share their memory
             raise UserError(f"{out} cannot be written ({error}): choose another place or mend this one.") from error
@@ -64,7 +69,7 @@ def _write_transformer(
 ) -> list[str]:
     """Write everything that a transformer's file holds."""
     config = _settings(vqgan) if vqgan else None
-    sound = _settings(sound_vqgan) if sound_vqgan else None
+    sound = _of_sound(_settings(sound_vqgan, SoundVQGANConfig), sound_vqgan) if sound_vqgan else None
     released = transformer_of(checkpoint, config, sound)
     inside = bool(checkpoint.part(FIRST_STAGE))
     if not inside and vqgan is None:
@@ -78,33 +83,58 @@ def _write_transformer(
             f"{vqgan} has {first_stage.config.codes} codes, the transformer in {checkpoint.path} knows "
             f"{released.gpt.config.codes}: name its own VQGAN."
         )
-    lines = [_write_vqgan(first_stage, folder / "vqgan"), _write_gpt(released, first_stage, folder / "transformer")]
-    if checkpoint.part(SOUND_STAGE):
-        if sound is not None:
-            sound_stage = vqgan_of(checkpoint, sound, SOUND_STAGE)
-            lines.append(_write_vqgan(sound_stage, folder / "sound_vqgan"))
-        else:
-            lines.append(
-                f"sound_vqgan: left out, because {checkpoint.path.name} does not say how it downsamples; name its own "
-                "file as well (--sound-vqgan)"
-            )
+    heard = bool(checkpoint.part(SOUND_STAGE))
+    sound_stage = vqgan_of(checkpoint, sound, SOUND_STAGE) if heard and sound is not None else None
+    index = TokenIndex(
+        codes=released.gpt.config.codes,
+        latent_shape=released.gpt.config.latent_shape,
+        vqgan=weights_fingerprint(first_stage),
+        lead=_lead(released, sound_stage),
+    )
+    lines = [_write_vqgan(first_stage, folder / "vqgan"), _write_gpt(released, index, folder / "transformer")]
+    if sound_stage is not None:
+        lines.append(_write_vqgan(sound_stage, folder / "sound_vqgan"))
+    elif heard:
+        lines.append(
+            f"sound_vqgan: left out, because {checkpoint.path.name} does not say how it downsamples; name its own "
+            "file as well (--sound-vqgan)"
+        )
     return lines
+
+
+def _lead(released: ReleasedTransformer, sound_stage: VQGAN | None) -> Lead | None:
+    """What a released transformer is led by beside its class; the source of a sound that was left out is not known."""
+    config, kind = released.gpt.config, released.facts.condition
+    length = {"codes": config.condition_codes, "length": config.condition_length}
+    if kind == "text":
+        return Lead(kind=kind, source=ByText().source, padding="released", **length)
+    if kind == "sound":
+        return Lead(kind=kind, source=weights_fingerprint(sound_stage) if sound_stage is not None else "", **length)
+    return None
+
+
+def _write_own_vqgan(checkpoint: LightningCheckpoint, folder: Path) -> str:
+    """Write what a VQGAN's file holds: one of pictures with a single channel is one of sound."""
+    vqgan = vqgan_of(checkpoint)
+    if vqgan.config.channels > 1:
+        return _write_vqgan(vqgan, folder / "vqgan")
+    return _write_vqgan(vqgan_of(checkpoint, _of_sound(vqgan.config, checkpoint.path)), folder / "sound_vqgan")
 
 
 def _write_vqgan(vqgan: VQGAN, folder: Path) -> str:
     save_model(folder, vqgan, vqgan.config)
     config = vqgan.config
+    height = config.bands if isinstance(config, SoundVQGANConfig) else config.resolution
     t, h, w = config.latent_shape
     return (
-        f"{folder.name}: VQGAN, {_millions(vqgan)}; {config.frames} frames of {config.resolution}x{config.resolution} "
-        f"become {t}x{h}x{w} tokens out of {config.codes}"
+        f"{folder.name}: VQGAN, {_millions(vqgan)}; {config.frames} frames of {height}x{config.resolution} become "
+        f"{t}x{h}x{w} tokens out of {config.codes}"
     )
 
 
-def _write_gpt(released: ReleasedTransformer, vqgan: VQGAN, folder: Path) -> str:
+def _write_gpt(released: ReleasedTransformer, index: TokenIndex, folder: Path) -> str:
     gpt, facts = released
     save_model(folder, gpt, gpt.config)
-    index = TokenIndex(codes=gpt.config.codes, latent_shape=gpt.config.latent_shape, vqgan=weights_fingerprint(vqgan))
     write_text(folder / "data.json", index.to_json())
     write_text(folder / FACTS, facts.to_json())
     t, h, w = gpt.config.latent_shape
@@ -118,10 +148,10 @@ def _write_gpt(released: ReleasedTransformer, vqgan: VQGAN, folder: Path) -> str
 
 
 def check_sliding(folder: Path) -> None:
-    """Refuse a released transformer that cannot make a video on its own with a sliding window and a class.
+    """Refuse a released transformer that cannot make a video on its own with a sliding window.
 
     Raises:
-        UserError: if the facts beside it say that it fills in, skips latent frames or needs text or sound.
+        UserError: if the facts beside it say that it fills in or skips latent frames.
     """
     if not (folder / FACTS).is_file():
         return
@@ -130,23 +160,30 @@ def check_sliding(folder: Path) -> None:
         what = "fills in the latent frames between two that are given"
     elif facts.latent_stride > 1:
         what = f"makes only one latent frame in {facts.latent_stride} of a video"
-    elif facts.condition in ("text", "sound"):
-        what = f"continues {facts.condition}, which this command cannot give it yet"
     else:
         return
     raise UserError(f"{folder} cannot make a video by itself: it {what}.")
 
 
-def _settings(source: Path) -> VQGANConfig:
-    """The settings of a VQGAN in its own released file, or in a folder of this package."""
+def _settings(source: Path, kind: type[VQGANConfig] = VQGANConfig) -> VQGANConfig:
+    """The settings of a VQGAN in its own released file, or in a folder of this package, where they are of a kind."""
     if source.is_dir():
-        return read_config(source, VQGANConfig)
+        return read_config(source, kind)
     checkpoint = read_lightning(source)
     if is_transformer(checkpoint):
         raise UserError(
             f"{source} is a transformer's file, which does not tell its VQGAN's settings: name the VQGAN's."
         )
     return config_of(checkpoint.args, checkpoint.state, source)
+
+
+def _of_sound(config: VQGANConfig, source: Path) -> SoundVQGANConfig:
+    """The same settings for pictures of sound. Released ones name the size of a video, which is not that of those."""
+    bands, moments = SPECTROGRAM
+    try:
+        return SoundVQGANConfig(**{**config.model_dump(), "bands": bands, "resolution": moments})
+    except ValidationError as error:
+        raise UserError(f"{source} has settings that make no VQ-VAE of sound: {explain(error)}.") from error
 
 
 def _model(source: Path) -> VQGAN:

@@ -17,7 +17,15 @@ from tatslib.datasets.mugen import StoryClips
 from tatslib.datasets.tokenizer import Tokenizer
 from tatslib.datasets.tokens import Lead
 from tatslib.errors import UserError
-from tatslib.transformer.conditions import RELEASED_TEXT, Prefix, sound_condition, sound_prefix, text_condition
+from tatslib.training.checkpoint import weights_fingerprint
+from tatslib.transformer.conditions import (
+    RELEASED_TEXT,
+    Padding,
+    Prefix,
+    sound_condition,
+    sound_prefix,
+    text_condition,
+)
 from tatslib.vqgan.sound import encode_sound, sound_config
 from tatslib.vqgan.vqgan import VQGAN
 
@@ -28,11 +36,17 @@ class Leading(ABC):
     """Something that makes the condition tokens of clips."""
 
     prefix: Prefix
+    padding: Padding = "masked"
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """A fingerprint of what makes the tokens: another one, and the same token means something else."""
 
     @property
     def lead(self) -> Lead:
-        """The prefix as a token set remembers it."""
-        return Lead(**self.prefix.model_dump())
+        """The prefix and where it comes from, as a token set remembers them."""
+        return Lead(**self.prefix.model_dump(), source=self.source, padding=self.padding)
 
     @abstractmethod
     def check(self, clips: ClipDataset) -> None:
@@ -44,10 +58,20 @@ class Leading(ABC):
 
 
 class ByText(Leading):
-    """What happens in a clip, in the tokens of CLIP, as the released transformer reads it; padding is masked."""
+    """What happens in a clip, in the tokens of CLIP.
 
-    def __init__(self, prefix: Prefix = RELEASED_TEXT) -> None:
-        self.prefix = prefix
+    Args:
+        prefix: as many tokens of it as the released transformer reads, unless another says so.
+        padding: "masked", or "released" for what the released transformer was trained on; see `text_condition`.
+    """
+
+    def __init__(self, prefix: Prefix = RELEASED_TEXT, padding: Padding = "masked") -> None:
+        self.prefix, self.padding = prefix, padding
+
+    @property
+    def source(self) -> str:
+        """The merges of the tokenizer."""
+        return Tokenizer.clip().fingerprint
 
     def check(self, clips: ClipDataset) -> None:
         """Refuse clips without texts."""
@@ -61,7 +85,7 @@ class ByText(Leading):
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """B texts as condition tokens, int64 (B, n_c)."""
-        return text_condition(Tokenizer.clip()(list(texts), self.prefix.length))
+        return text_condition(Tokenizer.clip()(list(texts), self.prefix.length), self.padding)
 
 
 class BySound(Leading):
@@ -74,6 +98,11 @@ class BySound(Leading):
 
     def __init__(self, listener: VQGAN, frames: int | None = None) -> None:
         self.listener, self.prefix = listener, sound_prefix(sound_config(listener), frames)
+
+    @property
+    def source(self) -> str:
+        """The weights of the VQ-VAE."""
+        return weights_fingerprint(self.listener)
 
     def check(self, clips: ClipDataset) -> None:
         """Refuse clips without sound."""

@@ -8,25 +8,43 @@ import torch
 from torch import Tensor
 from torch.amp import GradScaler
 
+from tatslib.datasets.clips import ClipDataset
 from tatslib.datasets.sharded_clips import ShardedClips
-from tatslib.datasets.tokens import TokenIndex
+from tatslib.datasets.tokens import Lead, TokenIndex, told_alike
 from tatslib.errors import UserError
 from tatslib.training.benchmark import Work, in_turns, name_of
 from tatslib.training.checkpoint import weights_fingerprint
 from tatslib.training.device import number_format, use_idle_cores
+from tatslib.training.led_clips import Leading
 from tatslib.training.loop import update
 from tatslib.training.presets import PRESETS, Scale
 from tatslib.training.train_transformer import Tokens, TransformerTask, TransformerTraining, gpt_config
-from tatslib.training.train_vqgan import Clips
 from tatslib.videos import to_model
 from tatslib.vqgan.vqgan import VQGAN
 
 
 class EncodedAnew:
-    """Clips drawn and encoded for every batch, as the released code trains."""
+    """Clips drawn and encoded for every batch, as the released code trains, and what they are led by.
 
-    def __init__(self, vqgan: VQGAN, data: Clips, index: TokenIndex):
-        self.vqgan, self.data, self.index = vqgan, data, index
+    Args:
+        vqgan: in evaluation mode.
+        data: of clips as the VQGAN takes them.
+        index: of a token set of such clips.
+        leading: what made the conditions of that set, if it has some.
+
+    Raises:
+        UserError: if the clips would be led by something else than those of the set, or cannot be.
+    """
+
+    def __init__(self, vqgan: VQGAN, data: ClipDataset, index: TokenIndex, leading: Leading | None = None):
+        if leading is not None:
+            leading.check(data)
+        here, there = leading.lead if leading is not None else None, index.lead
+        if not told_alike(here, there) or (here and there and here.length != there.length):
+            raise UserError(
+                f"clips encoded anew would be led by {in_words(here)}, those of the token set by {in_words(there)}."
+            )
+        self.vqgan, self.data, self.index, self.leading = vqgan, data, index, leading
 
     @torch.no_grad()
     def batch(self, step: int, size: int, *, rank: int = 0, world_size: int = 1) -> tuple[Tensor, Tensor]:
@@ -36,16 +54,33 @@ class EncodedAnew:
         return self.vqgan.encode(to_model(frames).to(device)), labels
 
     def batch_conditions(self, step: int, size: int, *, rank: int = 0, world_size: int = 1) -> Tensor | None:
-        """As `TokenClips.batch_conditions`: none."""
-        return None
+        """As `TokenClips.batch_conditions`, made from the text or the sound of just the frames of `batch`."""
+        if self.leading is None:
+            return None
+        places = self.data.places(step, size * world_size)[rank::world_size]
+        return self.leading.conditions(self.data, places)
+
+
+def in_words(lead: Lead | None) -> str:
+    """What clips are led by, for a reader."""
+    if lead is None:
+        return "their class"
+    made_by = f", made by {lead.source}" if lead.source else ""
+    return f"{lead.length} of {lead.codes} tokens of {lead.kind}{made_by}"
 
 
 def bench_tokens(
-    shards: ShardedClips, vqgan: VQGAN, data: Clips, scale: Scale = "toy", seconds: float = 3.0
+    shards: ShardedClips,
+    vqgan: VQGAN,
+    data: ClipDataset,
+    scale: Scale = "toy",
+    seconds: float = 3.0,
+    leading: Leading | None = None,
 ) -> dict[str, object]:
     """Measure both ways in turns, print a line each, and in the end everything as one line of JSON.
 
-    A clip from shards costs its part of reading, checking and widening a shard, and its part in a batch.
+    A clip from shards costs its part of reading, checking and widening a shard, and its part in a batch. What clips are
+    led by is read from the shards, or made anew with the tokens.
 
     Args:
         shards: tokens of clips like those of `data`.
@@ -53,26 +88,26 @@ def bench_tokens(
         data: clips, from whose frames batches are encoded anew.
         scale: of the transformer and its batches.
         seconds: how long to measure each of five.
+        leading: what made the conditions of the shards, if they have some.
 
     Returns:
         What the last line holds: clips a second, ratios, protocol.
 
     Raises:
-        UserError: if the tokens are not those of this VQGAN.
+        UserError: if the tokens are not those of this VQGAN, and as `EncodedAnew` does.
     """
     if shards.index.vqgan != weights_fingerprint(vqgan):
         raise UserError(f"{shards.folder.name} holds the tokens of another VQGAN: name the one that made them.")
+    anew = EncodedAnew(vqgan, data, shards.index, leading)
     threads, device = use_idle_cores(), vqgan.codebook.embeddings.device
-    preset = PRESETS[scale]
-    training = preset.transformer_training.replace(accumulate=1)
-    size, anew = training.batch, EncodedAnew(vqgan, data, shards.index)
-    numbers, steps = count(), count()
+    training = PRESETS[scale].transformer_training.replace(accumulate=1)
+    size, numbers = training.batch, count()
     works: dict[str, Work] = {
         "ours": lambda: shards.shard(next(numbers) % len(shards.shards.shards)),
-        "take": lambda: shards.batch(next(steps), size),
-        "encode": lambda: anew.batch(next(steps), size),
-        "train": _step(training, shards, scale, device),
-        "train_encoding": _step(training, anew, scale, device),
+        "take": batches(shards, size),
+        "encode": batches(anew, size),
+        "train": training_step(training, shards, scale, device),
+        "train_encoding": training_step(training, anew, scale, device),
     }
     took = in_turns(works, seconds, device)
     of_a_shard = len(shards) / len(shards.shards.shards)
@@ -95,6 +130,8 @@ def bench_tokens(
         "threads": threads,
         "batch": size,
         "latent_shape": shards.index.latent_shape,
+        "condition": leading.lead.kind if leading else "class" if shards.index.classes else "none",
+        "condition_length": leading.lead.length if leading else 1,
         "shards": len(shards.shards.shards),
         "clips": len(shards),
     }
@@ -102,7 +139,19 @@ def bench_tokens(
     return found
 
 
-def _step(training: TransformerTraining, tokens: Tokens, scale: Scale, device: torch.device) -> Work:
+def batches(tokens: Tokens, size: int) -> Work:
+    """A function that takes the next batch and its conditions."""
+    steps = count()
+
+    def take() -> None:
+        step = next(steps)
+        tokens.batch(step, size)
+        tokens.batch_conditions(step, size)
+
+    return take
+
+
+def training_step(training: TransformerTraining, tokens: Tokens, scale: Scale, device: torch.device) -> Work:
     """A function that makes the next training step of a transformer of this scale."""
     size = PRESETS[scale].transformer
     task = TransformerTask(gpt_config(tokens.index, size.layers, size.heads, size.width), training, tokens, device)

@@ -62,8 +62,10 @@ def tokenize_in_shards(
     if clips < 1:
         raise UserError(f"a set of {clips} clips is none: take 1 or more.")
     config = vqgan.config
+    lead = None
     if leading is not None:
         leading.check(data)
+        lead = leading.lead
     if leading is not None and any(config.margins):
         raise UserError(
             f"this VQGAN sees {sum(config.margins)} frames beyond its clips, of which text and sound would tell, too: "
@@ -77,7 +79,7 @@ def tokenize_in_shards(
         latent_shape=shape,
         classes=data.classes,
         vqgan=weights_fingerprint(vqgan),
-        lead=leading.lead if leading is not None else None,
+        lead=lead,
     )
     at_once = BATCH  # long clips in smaller batches, so that they take no more memory
     while at_once > 1 and at_once * frames > BATCH * config.frames:
@@ -87,7 +89,7 @@ def tokenize_in_shards(
         made = tokenize(vqgan, Later(data, first // BATCH), count, at_once, classes=data.classes)
         if leading is None:
             return made
-        return made.with_conditions(leading.conditions(data, places_of(data, first, count)), leading.lead)
+        return made.with_conditions(leading.conditions(data, places_of(data, first, count)), lead)
 
     return write_shards(folder, ShardSettings(tokens=tokens, source=ClipSource.of(data), shard_clips=shard_clips), make)
 

@@ -5,15 +5,26 @@ from pathlib import Path
 
 from tatslib.datasets.tokens import TokenIndex
 from tatslib.errors import UserError
+from tatslib.sampling.guidance import check_guidance
 from tatslib.sampling.hierarchical import Hierarchy
 from tatslib.training.checkpoint import load_model, read_config, weights_fingerprint
 from tatslib.training.convert import check_sliding
+from tatslib.transformer.conditions import GuidedConfig, GuidedInterpolationConfig
 from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.transformer.interpolation import InterpolationConfig
 from tatslib.vqgan.vqgan import VQGAN
 
+KINDS: dict[tuple[bool, bool], type[GPTConfig]] = {  # by whether it fills in, and whether it can be guided
+    (False, False): GPTConfig,
+    (False, True): GuidedConfig,
+    (True, False): InterpolationConfig,
+    (True, True): GuidedInterpolationConfig,
+}
 
-def load_hierarchy(vqgan: VQGAN, vqgan_folder: Path, transformer: Path, fillers: Sequence[Path] = ()) -> Hierarchy:
+
+def load_hierarchy(
+    vqgan: VQGAN, vqgan_folder: Path, transformer: Path, fillers: Sequence[Path] = (), guidance: float = 1.0
+) -> Hierarchy:
     """Load the transformers of all levels, onto the device of the VQGAN.
 
     Args:
@@ -21,18 +32,23 @@ def load_hierarchy(vqgan: VQGAN, vqgan_folder: Path, transformer: Path, fillers:
         vqgan_folder: where it came from.
         transformer: folder of the one that begins.
         fillers: folders of those that fill in, the sparsest first. Without any, the transformer makes every frame.
+        guidance: how far all levels are to be guided, see `sampling.guidance`; 1 is not at all.
 
     Raises:
         UserError: if one was trained on the tokens of another VQGAN or at another distance between latent frames than
-            its level has, or if one that should begin fills in or the other way round.
+            its level has, if one that should begin fills in or the other way round, or if one cannot be guided.
     """
-    device = vqgan.codebook.embeddings.device
+    device, folders = vqgan.codebook.embeddings.device, (transformer, *fillers)
     check_sliding(transformer)
-    models = [_load(transformer, GPTConfig), *(_load(folder, InterpolationConfig) for folder in fillers)]
-    for model in models:
+    configs = [_config(folder, fills_in=level > 0) for level, folder in enumerate(folders)]
+    for folder, config in zip(folders, configs, strict=True):
+        check_guidance(config, guidance, str(folder))
+    models = [GPT(config) for config in configs]
+    for folder, model in zip(folders, models, strict=True):
+        load_model(folder, model)
         model.to(device)
     hierarchy, fingerprint = Hierarchy(models[0], models[1:]), weights_fingerprint(vqgan)
-    for folder, stride in zip((transformer, *fillers), hierarchy.strides, strict=True):
+    for folder, stride in zip(folders, hierarchy.strides, strict=True):
         learnt_from = TokenIndex.from_json((folder / "data.json").read_text(), source=folder / "data.json")
         if learnt_from.vqgan != fingerprint:
             raise UserError(
@@ -47,17 +63,16 @@ def load_hierarchy(vqgan: VQGAN, vqgan_folder: Path, transformer: Path, fillers:
     return hierarchy
 
 
-def _load(folder: Path, kind: type[GPTConfig]) -> GPT:
-    """A transformer that begins (`GPTConfig`) or one that fills in (`InterpolationConfig`)."""
+def _config(folder: Path, fills_in: bool) -> GPTConfig:
+    """The config of a transformer that begins, or of one that fills in; of the kind that its file holds."""
     path = folder / "config.json"
     if not path.is_file():
-        read_config(folder, kind)  # which says so
-    if ('"mask"' in path.read_text()) != (kind is InterpolationConfig):
+        read_config(folder, GPTConfig)  # which says so
+    fields = path.read_text()
+    if ('"mask"' in fields) != fills_in:
         raise UserError(
             f"{folder} goes on from what came before: name one that `tats train interpolation` made to fill in."
-            if kind is InterpolationConfig
+            if fills_in
             else f"{folder} fills in between given frames and cannot begin: name it with --filler."
         )
-    model = GPT(read_config(folder, kind))
-    load_model(folder, model)
-    return model
+    return read_config(folder, KINDS[fills_in, '"null_condition"' in fields])

@@ -160,9 +160,22 @@ def null_condition(config: GPTConfig, batch: int, device: torch.device | str | N
     Raises:
         UserError: if the transformer knows no such thing.
     """
-    if config.null_token is None:
+    return torch.full((batch, config.condition_length), null_token_of(config), dtype=torch.int64, device=device)
+
+
+def null_token_of(config: GPTConfig, who: str = "this transformer") -> int:
+    """The condition token that says "no condition".
+
+    Raises:
+        UserError: if the transformer, which the sentence calls `who`, has no condition or was always told it.
+    """
+    if config.null_token is not None:
+        return config.null_token
+    if config.condition_codes < 2:
         raise UserError(
-            "this transformer was always told its condition, so it knows no other voice to be guided away from: train "
-            "it with condition_dropout, or leave guidance at 1."
+            f"{who} makes videos without a condition, so there is nothing to guide it by: leave guidance at 1."
         )
-    return torch.full((batch, config.condition_length), config.null_token, dtype=torch.int64, device=device)
+    raise UserError(
+        f"{who} was always told its condition, so it knows no other voice to be guided away from: train it with a "
+        "condition dropout (--condition-dropout), or leave guidance at 1."
+    )

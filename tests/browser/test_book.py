@@ -16,6 +16,7 @@ FIRST_CHAPTER = "notebooks/00_start_here.html"
 VIDEOS = "notebooks/01_videos_as_data.html"
 SCORE = "notebooks/04_equivariance_score.html"
 PLANNING = "notebooks/08_planning_ahead.html"
+TELLING = "notebooks/09_telling_it_what_to_show.html"
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 PLAYING = "v => !v.paused && v.currentTime > 0.3"
 
@@ -188,22 +189,24 @@ def test_without_scripts_masks_and_plans_are_pictures(page, site):
     assert page.locator(".tats-hierarchy .waiting").count() == page.locator(".tats-bar:visible").count() == 0
 
 
-def test_a_drum_video_is_silent_until_its_button_is_pressed_and_one_is_heard_at_a_time(page, site):
-    page.goto(site + VIDEOS)
+@pytest.mark.parametrize(("name", "videos"), [(VIDEOS, 2), (TELLING, 3)])
+def test_a_drum_video_is_silent_until_its_button_is_pressed_and_one_is_heard_at_a_time(page, site, name, videos):
+    open_at(page, site + name)
     figure = page.locator(".tats-heard")
     figure.scroll_into_view_if_needed()
-    video = figure.locator("video").first.element_handle()
-    page.wait_for_function(PLAYING, arg=video, timeout=10_000)
+    shown, buttons = figure.locator("video").all(), figure.locator(".tats-sound").all()
+    assert len(shown) == len(buttons) == videos, "a button under each"
+    page.wait_for_function(PLAYING, arg=shown[0].element_handle(), timeout=10_000)
     silent = "f => [...f.querySelectorAll('video')].map(v => v.muted)"
-    assert figure.evaluate(silent) == [True, True]
-    first, second = figure.locator(".tats-sound").all()
-    first.click()
-    assert figure.evaluate(silent) == [False, True] and first.get_attribute("aria-pressed") == "true"
-    page.wait_for_function("v => v.webkitAudioDecodedByteCount > 0", arg=video, timeout=10_000)
-    second.click()
-    assert figure.evaluate(silent) == [True, False] and first.get_attribute("aria-pressed") == "false"
-    second.click()
-    assert figure.evaluate(silent) == [True, True]
+    assert figure.evaluate(silent) == [True] * videos
+    for heard, (video, button) in enumerate(zip(shown, buttons, strict=True)):
+        button.click()
+        assert figure.evaluate(silent) == [number != heard for number in range(videos)]
+        pressed = [other.get_attribute("aria-pressed") == "true" for other in buttons]
+        assert pressed == [number == heard for number in range(videos)]
+        page.wait_for_function("v => v.webkitAudioDecodedByteCount > 0", arg=video.element_handle(), timeout=10_000)
+    buttons[-1].click()
+    assert figure.evaluate(silent) == [True] * videos
 
 
 def test_the_slider_of_a_player_goes_to_a_frame(page, site):
