@@ -214,7 +214,7 @@ SAMPLING = (
         ),
         "08 Is it better?",
         'print("paired differences and their 95 % intervals',
-        "Both were trained for as many steps here. With half of them filling in was worse, says the protocol.",
+        "Both were trained for as many steps here; the protocol tells of a first run in which they were not.",
     ),
     Claim(
         "filling-in-filters",

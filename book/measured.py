@@ -1,18 +1,26 @@
 """Measured numbers in the pages' text, computed from `book/results` as the text has them.
 
 `check_numbers.py` asks of every page that it says what stands here and no other measured number. Where results change,
-the phrase changes with them, and the build says which sentence is out of date.
+the phrase changes with them, and the build says which sentence is out of date. A few numbers come from what a committed
+chapter printed instead.
 """
 
+import json
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from make_claims import human_study
+import torch
+from claims_votes import human_study
 
+from tatslib.errors import UserError
+from tatslib.metrics.coherence import area_under
 from tatslib.studies.results import Results, leaves, load
 
+CHAPTERS = Path(__file__).resolve().parent.parent / "notebooks"
 Words = Callable[[Results], str]
 
 
@@ -23,6 +31,16 @@ class Phrase:
     page: str
     study: str
     words: Words
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A few words of a page with numbers in them that a committed chapter prints."""
+
+    page: str
+    chapter: str
+    printed: str  # a regular expression; "." is any character, a line break too
+    words: str  # with {0}, {1} ... for its groups
 
 
 def keys(study: Results) -> list[str]:
@@ -53,6 +71,19 @@ def share(study: Results, key: str) -> str:
     return f"{100 * study.mean(key):.0f} %"
 
 
+def bare(study: Results, key: str, other: str, digits: int) -> str:
+    """`interval` of a number without a unit."""
+    return interval(study, key, other, digits, "").rstrip()
+
+
+def worth_of_first_window(study: Results) -> float:
+    """The most that the first window adds to an area under CCS, of all arms and seeds."""
+    curves = [
+        c for arm in ("base-3", "base-1", "two-levels", "three-levels") for c in study.values(f"{arm}/windows/ccs")
+    ]
+    return max(area_under(torch.tensor([1.0, *later])) - area_under(torch.tensor(later)) for later in curves)
+
+
 PHRASES = [
     Phrase("ledger", "codebook-resume", lambda s: span(minus(s, "before/psnr", "after/psnr"), 1, "dB")),
     Phrase(
@@ -65,6 +96,40 @@ PHRASES = [
     ),
     Phrase("ledger", "stability", lambda s: interval(s, "second-pass/psnr_change", "ours/psnr_change", 2, "dB")),
     Phrase("ledger", "stability", lambda s: span(s.values("rate-x3/psnr_change"), 1, "dB")),
+    Phrase("ledger", "token-speed", lambda s: f"takes {s.mean('ratio'):.1f} times as long"),
+    Phrase(
+        "ledger",
+        "first-stage-speed",
+        lambda s: (
+            f"lookup takes {s.mean('lookup/ratio'):.1f} times as long, "
+            f"encoding as a whole {s.mean('encode/ratio'):.1f} times"
+        ),
+    ),
+    Phrase(
+        "ledger",
+        "first-stage-speed",
+        lambda s: (
+            f"1024 toy frames take {s.mean('memory/windows/1024'):.0f} MB in windows and "
+            f"{s.mean('memory/whole/1024'):.0f} MB whole, 256 frames {s.mean('memory/windows/256'):.0f} MB and "
+            f"{s.mean('memory/whole/256'):.0f} MB"
+        ),
+    ),
+    Phrase(
+        "ledger",
+        "bench-sample",
+        lambda s: (
+            f"one toy video come {s.mean('batch-1/ratio_to_reference'):.1f} times as fast as in the released way, "
+            f"those of 32 videos {s.mean('batch-32/ratio_to_reference'):.1f} times"
+        ),
+    ),
+    Phrase(
+        "ledger",
+        "bench-sample",
+        lambda s: (
+            f"hierarchy is {s.mean('batch-1/ratio_hierarchical'):.1f} times as fast, "
+            f"that of 32 videos {s.mean('batch-32/ratio_hierarchical'):.1f} times"
+        ),
+    ),
     Phrase("ledger", "draws", lambda s: interval(s, "paper/nearest", "released/nearest", 1, "grey levels", sign=False)),
     Phrase(
         "ledger",
@@ -73,6 +138,87 @@ PHRASES = [
             f"{share(s, 'released/first')} of the first symbols and {share(s, 'released/rest')} of the others right, "
             f"three seeds, and ours {share(s, 'trained/first')}"
         ),
+    ),
+    Phrase(
+        "ledger",
+        "equivariance-trained",
+        lambda s: f"score {s.text('released-zeros/score')}, zeros throughout {s.text('zeros/score')}",
+    ),
+    Phrase("ledger", "stability", lambda s: interval(s, "group-norm/psnr_change", "ours/psnr_change", 2, "dB")),
+    Phrase("ledger", "stability", lambda s: interval(s, "no-matching/psnr_change", "ours/psnr_change", 2, "dB")),
+    Phrase("ledger", "stability", lambda s: interval(s, "no-clipping/psnr_change", "ours/psnr_change", 2, "dB")),
+    Phrase("ledger", "drift", lambda s: interval(s, "replicate-1/nearest", "replicate-3/nearest", 1, "grey levels")),
+    Phrase(
+        "ledger",
+        "hierarchy-speed",
+        lambda s: (
+            f"{s.text('seconds/two-levels-1', 1)} seconds gap after gap, {s.text('seconds/two-levels-64', 1)} with 64"
+        ),
+    ),
+    Phrase("ledger", "decoder-windows", lambda s: f"differ by {s.mean('replicate/grey_levels'):.1f} grey levels"),
+    Phrase(
+        "ledger",
+        "hierarchy-options",
+        lambda s: (
+            "p 0.5 in place of 0.8: "
+            + interval(s, "hierarchical-fill-p0.5/nearest", "hierarchical/nearest", 1, "grey levels")
+        ),
+    ),
+    Phrase(
+        "ledger", "hierarchy", lambda s: interval(s, "three-levels/nearest", "two-levels/nearest", 1, "grey levels")
+    ),
+    Phrase("ledger", "hierarchy", lambda s: f"adds at most {worth_of_first_window(s):.4f} to an area"),
+    Phrase(
+        "ledger",
+        "condition-text",
+        lambda s: (
+            f"stays the first one: {bare(s, 'story/own/happens', 'story/beginning/happens', 3)}; against none: "
+            f"{bare(s, 'story/own/happens', 'story/untold/happens', 3)}"
+        ),
+    ),
+    Phrase(
+        "ledger",
+        "condition-sound",
+        lambda s: (
+            f"SSIM {bare(s, 'given-0/own/ssim', 'given-0/other/ssim', 3)}, strikes (F1) "
+            f"{bare(s, 'given-0/own/f1', 'given-0/other/f1', 2)}"
+        ),
+    ),
+    Phrase("ledger", "likelihood", lambda s: interval(s, "held_out", "seen", 2, "nats a token")),
+    Phrase(
+        "ledger",
+        "short-videos",
+        lambda s: (
+            f"{s.mean('held_out/classifier/frechet_spread'):.2f} over ten draws, "
+            f"{s.mean('held_out/classifier/frechet_error'):.2f} by the jackknife"
+        ),
+    ),
+    Phrase(
+        "ledger",
+        "short-videos",
+        lambda s: (
+            f"{s.mean('held_out/random/frechet'):.2f} if they are of held-out videos, "
+            f"{s.mean('floor/random/frechet'):.2f} if of training videos"
+        ),
+    ),
+]
+
+QUOTES = [
+    Quote(
+        "ledger", "01_videos_as_data", r"would be ([\d.]+) times as likely", "{0} times as likely as one of the longest"
+    ),
+    Quote("ledger", "03_zero_padding_corrupts_tokens", r"as printed: (\d+)%", "as printed {0} % of the tokens agree"),
+    Quote(
+        "ledger",
+        "08_planning_ahead",
+        r"reported: ([\d.]+) over all; in the gap: ([\d.]+)",
+        "reports {0} nats where filling in costs {1}",
+    ),
+    Quote(
+        "ledger",
+        "10_measuring_short_videos",
+        r"other clips of the same videos +([\d.]+) +([\d.]+).*resized without antialiasing +([\d.]+) +([\d.]+)",
+        "score {3} in random features and {2} in a classifier's, other clips of these videos {1} and {0}",
     ),
 ]
 
@@ -103,10 +249,22 @@ SETTLED = {
     ("00_start_here", "10 dB"): "the definition of the decibel",
     ("00_start_here", "20 dB"): "the definition of the decibel",
     ("00_start_here", "30 dB"): "the definition of the decibel",
+    ("01_videos_as_data", "cost 60 % of the videos"): "the paper's (B.1), as the paragraph says",
+    ("01_videos_as_data", "60 % of which would be dropped"): "the paper's (B.1), as the sentence says",
+    ("01_videos_as_data", "from −0.5 to 0.5"): "a convention",
+    ("02_from_video_to_tokens", "little time, 0.97"): "a setting, in the cell below",
+    ("03_zero_padding_corrupts_tokens", "a 95 % interval is always"): "the level of the interval",
     ("04_equivariance_score", "It scores 0.75"): "the paper's, as the paragraph says (A.3)",
     ("04_equivariance_score", "replicate scores 0.75"): "the paper's, as the paragraph says (A.3)",
     ("04_equivariance_score", "30 %"): "1 - 0.7",
     ("06_a_transformer_over_video_tokens", "80 % of the probability"): "the paper's top-p, as the sentence before says",
+    ("06_a_transformer_over_video_tokens", "learning rate is 4.5e-6"): "the paper's (B.2), as the sentence before says",
+    ("06_a_transformer_over_video_tokens", "from 57.63 to 79.28"): "the paper's Table 1, as the sentence says",
+    ("06_a_transformer_over_video_tokens", "15.7 TFLOP/s"): "the V100's data sheet",
+    ("08_planning_ahead", "plan took 7.5 minutes"): "the paper's (B.2), as the sentence says",
+    ("09_telling_it_what_to_show", "79.28 with it"): "the paper's Table 1, as the sentence says",
+    ("10_measuring_short_videos", "long videos 1.3"): "512 / 400, as the sentence says",
+    ("11_measuring_long_videos", "That is 1.3 clips a dimension"): "512 / 400, as the sentence before says",
     ("10_measuring_short_videos", "real data score 90.52"): "the paper's Table 1, as the text says",
     (
         "12_at_paper_scale",
@@ -116,12 +274,19 @@ SETTLED = {
     ("12_at_paper_scale", "token by token, 0.63"): "the same",
     ("12_at_paper_scale", "8.6"): "published, in the table that the text names",
     ("12_at_paper_scale", "1,788,425"): "counted by others, as the sentence says",
+    ("data_sky", "56 GB for those runs"): "35,383 runs of 32 frames of 3 x 128 x 128 bytes",
+    ("data_taichi", "about 80 GB"): "of the README that the row names",
+    ("data_ucf101", "about 7 GB"): "6.96 GB, on the page that the row links",
+    ("data_ucf101", "about 88 GB"): "1,788,425 frames, as the table says, of 3 x 128 x 128 bytes",
     ("ledger", "nearer to training clips with 0.80"): "the paper's top-p, as the row says",
     ("ledger", "1.35 M steps"): "the paper's (B.2)",
     ("ledger", "p 0.5 in the presets"): "a setting, in tatslib/training/paper_presets.py",
     ("ledger", "about 40 %"): "511 of the 1280 targets, as the row says",
     ("ledger", "to 1e-9"): "the tolerance of tests/parity/test_distances.py",
     ("ledger", "708 nats"): "minus the logarithm of the smallest normal float64",
+    ("ledger", "a 95 % interval"): "the level of the interval",
+    ("ledger", "6e-4 off float64"): "the released code's two numbers in the fixture of tests/parity/test_distances.py",
+    ("ledger", "2e-4 apart"): "the released code itself, run under torch 1.12 and 2.13",
     ("human_study", "67 % for a method that is slightly"): "an example, with the share above",
     ("human_study", "and 67 % for one that wins"): "the same example",
     ("human_study", '"67% of the time"'): "the paper's words",
@@ -135,10 +300,26 @@ SETTLED = {
 }
 
 
+def quoted(quote: Quote) -> str:
+    """The words of a quote with the numbers that the chapter printed.
+
+    Raises:
+        UserError: if the chapter no longer prints them.
+    """
+    cells = json.loads((CHAPTERS / f"{quote.chapter}.ipynb").read_text())["cells"]
+    shown = "\n".join("".join(output.get("text", [])) for cell in cells for output in cell.get("outputs", []))
+    found = re.search(quote.printed, shown, re.DOTALL)
+    if found is None:
+        raise UserError(f"{quote.chapter} prints nothing like {quote.printed!r}, which {quote.page}.md quotes.")
+    return quote.words.format(*found.groups())
+
+
 def phrases() -> dict[str, list[str]]:
     """What each page has to say, by the page's name."""
     found = defaultdict(list)
     for phrase in PHRASES:
         found[phrase.page].append(phrase.words(load(phrase.study)))
+    for quote in QUOTES:
+        found[quote.page].append(quoted(quote))
     found["human_study"] = counted_again()
     return dict(found)

@@ -68,14 +68,14 @@ def measure_videos(videos: Video, labels: Tensor, rods: Ruler) -> Numbers:
     """Rulers on long videos, uint8 (B, n T, H, W, 3), window by window.
 
     Returns:
-        "ccs", "ics": coherence with the first window (3.3), from the second one on; "ccs_area": the paper's single
-        number; "named": share of windows that the classifier gives the class that was asked for.
+        "ccs", "ics": coherence with the first window (3.3), from the second one on; "ccs_area": under the
+        former; "named": share of windows that the classifier gives the class that was asked for.
     """
     chances = window_probabilities(rods.classifier, videos, rods.real.shape[1])  # (B, n, k)
     coherent = class_coherence(chances)
     return {
         "ccs": coherent[1:].tolist(),
-        "ccs_area": area_under(coherent),
+        "ccs_area": area_under(coherent[1:]),
         "ics": inception_coherence(chances).mean(0)[1:].tolist(),
         "named": (chances.argmax(-1) == labels[:, None]).double().mean(0).tolist(),
     }
