@@ -12,6 +12,7 @@ from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
 from tatslib.studies import stability
 from tatslib.studies.results import Results, leaves, rounded
+from tatslib.studies.stability_controls import CONTROLS
 from tatslib.training import loop
 from tatslib.training.checkpoint import weights_fingerprint
 from tatslib.training.presets import PRESETS
@@ -160,3 +161,13 @@ def test_a_live_run_is_held_against_the_band_of_the_stored_ones() -> None:
     assert stability.strays(gone, "l1", band) == [4]
     assert stability.strays(LOG[:4], "l1", band) == [6]  # it stopped there
     assert "2 of 3 windows, first outside at step 4" in stability.hold_against(gone, results, "l1")
+
+
+def test_controls_differ_from_the_study_and_are_trained_as_its_arms_are() -> None:
+    preset = PRESETS["toy"]
+    settings = {name: arm.training(preset, 0) for name, arm in {**stability.ARMS, **CONTROLS}.items()}
+    assert not set(stability.ARMS) & set(CONTROLS)
+    for name in CONTROLS:
+        assert all(settings[name] != other for key, other in settings.items() if key != name)
+    assert settings["no-clipping-x3"] == settings["rate-x3"].replace(clip=None)
+    assert settings["no-adversaries-x18"] == settings["rate-x18"].replace(gan_start=None)

@@ -4,7 +4,7 @@ Every arm goes on from a first stage that was trained without adversaries, and d
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -161,11 +161,11 @@ def run_arm(arm: Arm, name: str, seed: int) -> Run:
     return train(name, start.config, arm.training(PRESETS[current_scale()], seed), start)
 
 
-def run(seed: int) -> Numbers:
+def run(seed: int, arms: Mapping[str, Arm] = ARMS) -> Numbers:
     """All arms."""
     preset, before = PRESETS[current_scale()], {}
     numbers: Numbers = {}
-    for name, arm in ARMS.items():
+    for name, arm in arms.items():
         if arm.first_stage not in before:
             stage = first_stage(arm.first_stage, seed)
             before[arm.first_stage] = held_out(stage.model) | {"l1": last_tenth(stage.log, "l1")}
