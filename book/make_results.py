@@ -39,6 +39,7 @@ from tatslib.studies import (
     sampling_speed,
     short_videos,
     stability,
+    stability_controls,
     token_speed,
 )
 from tatslib.studies.results import Study
@@ -50,14 +51,20 @@ SEEDS = {"equivariance-untrained": range(5)} | dict.fromkeys(
 )  # to look at
 DEFAULT_SEEDS = range(3)
 SPEEDS = ("bench-sample", "first-stage-speed", "token-speed")
-PENDING = ("condition-class", "long-sky", "sky-samples", *SPEEDS)  # not run yet; their claims count as not tested
+PENDING = (
+    "stability-controls",
+    "condition-class",
+    "long-sky",
+    "sky-samples",
+    *SPEEDS,
+)  # not run yet; their claims count as not tested
 TIMED = ("padding-costs", *SPEEDS)  # when nothing else runs
 
 
 def studies() -> Iterator[Study]:
     """All of them, those first that build what the others use."""
     first = (positions, drift, likelihood, draws)
-    later = (padding, image_border, codebook, stability, leak, hierarchy, sampling_options)
+    later = (padding, image_border, codebook, stability, stability_controls, leak, hierarchy, sampling_options)
     conditions = (conditions_class, conditions_sound, conditions_text, condition_samples)
     ends, speeds = (limits, short_videos, long_videos, long_sky), (token_speed, sampling_speed, first_stage_speed)
     for module in (*first, *later, *conditions, *ends, *speeds):

@@ -32,6 +32,7 @@ if "google.colab" in sys.modules:  # Colab starts without the package; its own t
 
 # %%
 import tempfile
+import textwrap
 from copy import deepcopy
 from pathlib import Path
 
@@ -816,6 +817,21 @@ print("\n" + restarts.origin())
 # Restarting the vector alone fills nearly as much of the codebook, and after these 240 steps PSNR is the same to within
 # the seeds, even without any restarts. Drawing all codes anew costs more than a decibel at a stroke.
 #
+# Two more differences change no number, only time and memory. In every encoding the released code makes a matrix of
+# ones and zeros, tokens by codes, to count which codes were chosen; and it decodes a long video in one call. We make no
+# such matrix, and decode in windows. What is that worth?
+
+# %%
+pace = results.load("first-stage-speed")
+print(textwrap.fill(pace.protocol, 100))
+print("\n" + textwrap.fill(pace.origin(), 100) + "\n")
+for kind in ("encode", "lookup", "decode", "decode_long", "train"):
+    print(f"{kind:14s}the released way takes {pace.text(f'{kind}/ratio'):>12s} times as long")
+for frames in (16, 256, 1024):
+    windows, whole = (pace.text(f"memory/{way}/{frames}", 0) for way in ("windows", "whole"))
+    print(f"decoding {frames:4d} frames holds {windows:>9s} MB in windows, {whole:>9s} MB whole")
+
+# %% [markdown]
 # ## At a larger scale
 #
 # The same study can be run on one data-centre GPU, with 64 by 64 pixels, textured backgrounds and many more steps,

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from tatslib.training import benchmark
+from tatslib.training.memory import RESET, forget_peak, growth_of, in_fresh_process, peak_megabytes
 from tatslib.training.presets import PRESETS
-from tatslib.training.released_pace import encode_as_released
+from tatslib.training.released_pace import encode_as_released, look_up_as_released
 from tatslib.vqgan.codebook import perplexity_of
 from tatslib.vqgan.vqgan import VQGAN
 from tests.test_adversaries import GAN
@@ -23,10 +24,11 @@ def test_the_bench_ends_with_one_json_line_that_holds_ours_the_reference_and_the
     monkeypatch.setattr(benchmark, "MATRIX", 64)
     benchmark.bench_vqgan("toy", seconds=0.01, compare=True)
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    for name in ("encode", "decode", "decode_long", "train"):
+    for name in ("encode", "lookup", "decode", "decode_long", "train"):
         ours, reference = found[f"{name}_clips_per_s"], found[f"reference_{name}_clips_per_s"]
         assert ours > 0 and found[f"ratio_{name}"] == pytest.approx(ours / reference, rel=0.05)
-    assert found["bench"] == "vqgan" and found["peak_mb"] > 0 and found["mfu"] >= 0
+        assert 0 < found[f"{name}_peak_mb"] <= found["peak_mb"]
+    assert found["bench"] == "vqgan" and found["mfu"] >= 0
 
 
 @torch.no_grad()
@@ -34,8 +36,29 @@ def test_the_restated_way_to_encode_gives_our_tokens() -> None:
     vqgan, x = VQGAN(SMALL).eval(), torch.rand(3, 3, 4, 16, 16) - 0.5
     tokens, perplexity = encode_as_released(vqgan, x)
     assert torch.equal(tokens, vqgan.encode(x))
+    assert torch.equal(tokens, look_up_as_released(vqgan.codebook, vqgan.latents(x))[0])
     counts = torch.bincount(tokens.flatten(), minlength=SMALL.codes).float()
     assert perplexity.item() == pytest.approx(perplexity_of(counts).item(), rel=1e-5)
+
+
+def test_as_many_clips_at_once_as_the_recipes_train_with() -> None:
+    for scale in ("toy", "gpu"):
+        assert PRESETS[scale].vqgan_training.batch == PRESETS[scale].adversarial.batch == benchmark.CLIPS[scale]
+
+
+@pytest.mark.skipif(not RESET[0].exists(), reason="only Linux forgets the peak of a process")
+def test_the_peak_is_that_of_the_work_and_not_of_what_was_before() -> None:
+    here = torch.device("cpu")
+    before = peak_megabytes(here)
+    torch.ones(200 * 2**18)  # 200 MB, and gone
+    assert peak_megabytes(here) > before + 150
+    forget_peak(here)
+    assert peak_megabytes(here) < before + 50
+    assert 90 < growth_of(lambda: torch.ones(100 * 2**18), here) < 120
+
+
+def test_a_fresh_process_answers_what_it_is_asked() -> None:
+    assert in_fresh_process(divmod, 17, 5) == (3, 2)
 
 
 def test_what_is_compared_is_measured_in_turns() -> None:

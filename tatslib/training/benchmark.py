@@ -1,12 +1,11 @@
 """Speed of the first stage: clips a second, the share of the machine's arithmetic, memory; `tats bench vqgan`.
 
 What is compared runs in turns, round after round, and medians are taken: two measurements one after the other would
-compare the moods of the machine.
+compare the moods of the machine. On one thread the clock is that of the process, which others on the machine do not
+disturb.
 """
 
 import json
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,17 +20,29 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tatslib.training.device import Precision, autocast, default_device, number_format, prepare, use_idle_cores
 from tatslib.training.loop import update
+from tatslib.training.memory import peak_of
 from tatslib.training.presets import PRESETS, Scale
-from tatslib.training.released_pace import MEASURED_ELSEWHERE, encode_as_released, train_as_released
+from tatslib.training.released_pace import (
+    MEASURED_ELSEWHERE,
+    encode_as_released,
+    look_up_as_released,
+    train_as_released,
+)
 from tatslib.training.train_vqgan import VQGANTask, VQGANTraining
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
 from tatslib.vqgan.windows import decode_in_windows
 
-CLIPS: dict[Scale, int] = {"toy": 8, "gpu": 8, "paper": 1}  # at once
+# at once: as many as the recipes train with, but of the paper's size one
+CLIPS: dict[Scale, int] = {
+    "toy": PRESETS["toy"].vqgan_training.batch,
+    "gpu": PRESETS["gpu"].vqgan_training.batch,
+    "paper": 1,
+}
 LONG: dict[Scale, int] = {"toy": 16, "gpu": 8, "paper": 2}  # clips that the long video is made of
 ROUNDS = 3  # at least
 MATRIX = 1024  # rows and columns of the product that a processor's arithmetic is measured with
 Work = Callable[[], object]
+Clock = Callable[[], float]
 
 
 class Noise:
@@ -47,47 +58,63 @@ class Noise:
         return self.frames[:batch_size], torch.zeros(batch_size, dtype=torch.int64)
 
 
-def bench_vqgan(scale: Scale, seconds: float = 10.0, compare: bool = False) -> dict[str, object]:
+def bench_vqgan(
+    scale: Scale, seconds: float = 10.0, compare: bool = False, threads: int | None = None
+) -> dict[str, object]:
     """Measure, print a line each, and in the end everything as one line of JSON.
 
     Args:
         scale: whose preset.
         seconds: how long to measure each kind of work.
         compare: also against the released way of computing, restated in `released_pace`.
+        threads: to compute on; absent, as many as there are idle cores.
 
     Returns:
         What the last line holds.
     """
-    threads, device, clips = use_idle_cores(), default_device(), CLIPS[scale]
+    threads, device, clips = take_threads(threads), default_device(), CLIPS[scale]
+    clock = clock_for(device, threads)
     precision = name_of(number_format(training_of(scale, clips).precision, device))
     found: dict[str, object] = {"bench": "vqgan", "scale": scale, "device": device.type, "precision": precision}
-    found |= {"threads": threads, "clips": clips}
-    peak = {kind: arithmetic_peak(kind, device, seconds / 4) for kind in {torch.float32, number_format("auto", device)}}
-    # each once by itself: compiled code cannot be counted, and what the released way holds is not our memory
-    flops = {name: count_flops(kind(scale, device, "plain").work) for name, kind in KINDS.items()}
-    found["peak_mb"] = peak_megabytes(device)
+    found |= {"threads": threads, "clock": clock.__name__, "clips": clips}
+    formats = {torch.float32, number_format("auto", device)}
+    attainable = {number: arithmetic_peak(number, device, seconds / 4, clock) for number in formats}
+    held: dict[str, int] = {}
     for name, kind in KINDS.items():
-        ours = kind(scale, device, "ours")
-        works = {"ours": ours.work}
+        flops = count_flops(kind(scale, device, "plain").work)  # compiled code cannot be counted
+        took, clips_done, number, held[name] = take_turns(kind, scale, device, seconds, clock, compare)
+        found |= {f"{name}_clips_per_s": round(clips_done / took["ours"], 3), f"{name}_peak_mb": held[name]}
+        used = flops / took["ours"] / attainable[number]
+        line = f"{name:12s}{clips_done / took['ours']:9.2f} clips/s {1000 * took['ours']:9.1f} ms"
+        line += f" {flops / 1e9:9.1f} GFLOP   MFU {used:4.0%} of {attainable[number] / 1e9:.0f} GFLOP/s in "
+        line += f"{name_of(number)}   peak {held[name]} MB"
         if compare:
-            works["reference"] = kind(scale, device, "released").work
-        took = in_turns(works, seconds, device)
-        found[f"{name}_clips_per_s"] = round(ours.clips / took["ours"], 3)
-        used = flops[name] / took["ours"] / peak[ours.number]
-        line = f"{name:12s}{ours.clips / took['ours']:9.2f} clips/s {1000 * took['ours']:9.1f} ms"
-        line += f" {flops[name] / 1e9:9.1f} GFLOP   MFU {used:4.0%} of {peak[ours.number] / 1e9:.0f} GFLOP/s in "
-        line += name_of(ours.number)
-        if compare:
-            found[f"reference_{name}_clips_per_s"] = round(ours.clips / took["reference"], 3)
+            found[f"reference_{name}_clips_per_s"] = round(clips_done / took["reference"], 3)
             found[f"ratio_{name}"] = round(took["reference"] / took["ours"], 3)
             line += f"   {took['reference'] / took['ours']:.2f} times the released way"
         print(line)
         if name == "train":
             found["mfu"] = round(used, 3)
+    found["peak_mb"] = max(held.values())
+    whose = "of the GPU" if device.type == "cuda" else "of this process, torch itself included"
+    print(f"peak memory {whose}: {found['peak_mb']} MB, for {max(held, key=held.__getitem__)}")
     if scale == "paper":
         print(*MEASURED_ELSEWHERE, sep="\n")
     print(json.dumps(found))
     return found
+
+
+def take_threads(threads: int | None) -> int:
+    """Compute on so many threads; absent, on as many as there are idle cores. Says how many."""
+    if threads is None:
+        return use_idle_cores()
+    torch.set_num_threads(threads)
+    return threads
+
+
+def clock_for(device: torch.device, threads: int) -> Clock:
+    """On one thread the time that this process computes, else what a clock on the wall shows."""
+    return time.process_time if device.type == "cpu" and threads == 1 else time.perf_counter
 
 
 Way = Literal["ours", "plain", "released"]  # plain is ours before it is compiled, where that is done
@@ -101,12 +128,44 @@ class Measured(NamedTuple):
     number: torch.dtype  # in which ours computes
 
 
+Kind = Callable[[Scale, torch.device, Way], Measured]
+
+
+class Found(NamedTuple):
+    """What was found of a kind of work; nothing of the work itself, which would count as the next one's memory."""
+
+    took: dict[str, float]  # seconds
+    clips: int
+    number: torch.dtype
+    held: int  # MB
+
+
+def take_turns(kind: Kind, scale: Scale, device: torch.device, seconds: float, clock: Clock, compare: bool) -> Found:
+    """Time a kind of work beside the released way, after its memory was taken by itself."""
+    ours = kind(scale, device, "ours")
+    held = peak_of(ours.work, device)
+    works = {"ours": ours.work}
+    if compare:
+        works["reference"] = kind(scale, device, "released").work
+    return Found(in_turns(works, seconds, device, clock), ours.clips, ours.number, held)
+
+
 def encoding(scale: Scale, device: torch.device, way: Way) -> Measured:
     """From clips to tokens, in float32, as everywhere: tokens are compared and must not depend on the machine."""
     vqgan, x = model_and_clips(scale, device, "float32", way)
     if way == "released":
         return Measured(lambda: encode_as_released(vqgan, x), len(x), torch.float32)
     return Measured(lambda: vqgan.encode(x), len(x), torch.float32)
+
+
+def looking_up(scale: Scale, device: torch.device, way: Way) -> Measured:
+    """The part of encoding that goes from latent vectors to the nearest codes."""
+    vqgan, x = model_and_clips(scale, device, "float32", way)
+    with torch.no_grad():
+        z = vqgan.latents(x)
+    if way == "released":
+        return Measured(lambda: look_up_as_released(vqgan.codebook, z), len(x), torch.float32)
+    return Measured(lambda: vqgan.codebook.encode(z), len(x), torch.float32)
 
 
 def decoding(scale: Scale, device: torch.device, way: Way) -> Measured:
@@ -144,7 +203,13 @@ def training_step(scale: Scale, device: torch.device, way: Way) -> Measured:
     return Measured(work, training.batch, number_format(training.precision, device))
 
 
-KINDS = {"encode": encoding, "decode": decoding, "decode_long": long_decoding, "train": training_step}
+KINDS: dict[str, Kind] = {
+    "encode": encoding,
+    "lookup": looking_up,
+    "decode": decoding,
+    "decode_long": long_decoding,
+    "train": training_step,
+}
 
 
 def step_of(config: VQGANConfig, training: VQGANTraining, device: torch.device, way: Way) -> Work:
@@ -186,7 +251,7 @@ def name_of(number: torch.dtype) -> str:
 
 @torch.no_grad()
 def in_turns(
-    works: dict[str, Work], seconds: float, device: torch.device, clock: Callable[[], float] = time.perf_counter
+    works: dict[str, Work], seconds: float, device: torch.device, clock: Clock = time.perf_counter
 ) -> dict[str, float]:
     """Median seconds of each, taken in turns for as long as `seconds` each, after one round that does not count.
 
@@ -215,7 +280,7 @@ def count_flops(work: Work) -> float:
     return float(counter.get_total_flops())
 
 
-def arithmetic_peak(kind: torch.dtype, device: torch.device, seconds: float) -> float:
+def arithmetic_peak(kind: torch.dtype, device: torch.device, seconds: float, clock: Clock) -> float:
     """Operations a second of a large matrix product or convolution, whichever does more: what can be had here, now."""
     size = MATRIX if device.type == "cpu" else 8 * MATRIX
     a, b = (torch.randn(size, size, device=device, dtype=kind) for _ in range(2))
@@ -225,13 +290,5 @@ def arithmetic_peak(kind: torch.dtype, device: torch.device, seconds: float) -> 
         torch.randn(width, width, 3, 3, 3, device=device).to(kind),
     )
     works: dict[str, Work] = {"ours": lambda: a @ b, "convolution": lambda: F.conv3d(x, weight, padding=1)}
-    took = in_turns(works, seconds, device)
+    took = in_turns(works, seconds, device, clock)
     return max(count_flops(work) / took[name] for name, work in works.items())
-
-
-def peak_megabytes(device: torch.device) -> int:
-    """The most memory that this process has held: of the GPU if there is one, else of the machine."""
-    if device.type == "cuda":
-        return round(torch.cuda.max_memory_allocated() / 2**20)
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)

@@ -13,14 +13,18 @@ from einops import rearrange
 from torch import Tensor
 
 from tatslib.training.train_vqgan import VQGANTraining
-from tatslib.vqgan.codebook import perplexity_of
+from tatslib.vqgan.codebook import Codebook, perplexity_of
 from tatslib.vqgan.vqgan import VQGAN
 
 
 def encode_as_released(vqgan: VQGAN, x: Tensor) -> tuple[Tensor, Tensor]:
     """Tokens (B, t, h, w) of clips (B, C, T, H, W), and their perplexity, which is computed although nobody asked."""
-    z = vqgan.latents(x)
-    vectors, codes = rearrange(z, "b d t h w -> (b t h w) d"), vqgan.codebook.embeddings
+    return look_up_as_released(vqgan.codebook, vqgan.latents(x))
+
+
+def look_up_as_released(codebook: Codebook, z: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of latents (B, D, t, h, w)."""
+    vectors, codes = rearrange(z, "b d t h w -> (b t h w) d"), codebook.embeddings
     squares = vectors.square().sum(1, keepdim=True) + codes.square().sum(1)
     tokens = (squares - 2 * vectors @ codes.T).argmin(1)
     chosen = F.one_hot(tokens, len(codes)).to(vectors.dtype)  # (B t h w, K)

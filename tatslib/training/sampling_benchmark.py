@@ -9,26 +9,29 @@ B videos side by side · h w latent grid · N tokens of a prefix
 
 import importlib.util
 import json
-import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import partial
 from itertools import count
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 import tatslib
 from tatslib.errors import UserError
-from tatslib.sampling.decode import OWN, Decoder, Engine
+from tatslib.sampling.decode import Decoder, Engine
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.hierarchical import Hierarchy
 from tatslib.sampling.interpolation import GapFiller
+from tatslib.sampling.native_step import LARGEST, NativeStep
 from tatslib.sampling.noise import seeded_noise
 from tatslib.sampling.products import Weights
-from tatslib.training.benchmark import Work, in_turns, name_of, peak_megabytes
-from tatslib.training.device import default_device, use_idle_cores
+from tatslib.training.benchmark import Work, clock_for, in_turns, name_of, take_threads
+from tatslib.training.device import default_device
+from tatslib.training.memory import forget_peak, peak_megabytes
 from tatslib.training.presets import PRESETS, Scale
 from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.transformer.interpolation import InterpolationConfig
@@ -47,6 +50,7 @@ def bench_sample(
     compare: bool = False,
     batch: tuple[int, ...] = (1, 32),
     layers: int | None = None,
+    threads: int | None = None,
 ) -> dict[str, object]:
     """Measure, print a line each, and in the end everything as one line of JSON.
 
@@ -56,6 +60,7 @@ def bench_sample(
         compare: also against the released way of sampling, restated in tests/benchmarks.
         batch: videos side by side; the first is the headline, tokens_per_s and so on without a suffix.
         layers: other than the preset's, to try its width on a small machine.
+        threads: to compute on; absent, as many as there are idle cores.
 
     Returns:
         What the last line holds.
@@ -63,41 +68,51 @@ def bench_sample(
     Raises:
         UserError: if the restatement is asked for and not there.
     """
-    threads, device = use_idle_cores(), default_device()
-    reference = released_sampler() if compare else None
-    clock = time.process_time if device.type == "cpu" and threads == 1 else time.perf_counter
+    threads, device = take_threads(threads), default_device()
+    reference, clock = released_sampler() if compare else None, clock_for(device, threads)
     measure = partial(in_turns, seconds=seconds, device=device, clock=clock)
-    models, copied = models_of(scale, layers, device), copy_bandwidth(device, measure)
+    models, exact = models_of(scale, layers, device)
     config, number = models.anchors.config, name_of(models.anchors.head.weight.dtype)
     shape = f"{config.layers} layers, {config.heads} heads, width {config.width}, {config.codes} codes, "
     shape += f"window {'x'.join(map(str, config.latent_shape))}"
-    print(f"{shape}; {number} on {device.type}, threads: {threads}, {clock.__name__}; copies {copied / 1e9:.1f} GB/s")
+    print(f"{shape}; {number} on {device.type}, threads: {threads}, {clock.__name__}")
     found: dict[str, object] = {"bench": "sample", "scale": scale, "device": device.type, "precision": number}
-    found |= {
-        "threads": threads,
-        "clock": clock.__name__,
-        "layers": config.layers,
-        "copy_gb_per_s": round(copied / 1e9, 1),
-    }
-    for videos in batch:
-        bench = Bench(models, videos, Engine(compiled=device.type == "cuda"))
-        works: dict[str, Work] = {"ours": bench.frame, "prefix": bench.prefix, "gaps": bench.gaps}
-        if "peak_mb" not in found:  # each once by itself: what the released way holds is not our memory
-            for work in works.values():
-                work()
-            found["peak_mb"] = peak_megabytes(device)
-        if reference is not None:
-            works |= Released(reference, bench).works()
+    found |= {"threads": threads, "clock": clock.__name__, "layers": config.layers}
+    compiled = device.type == "cuda"
+    measured = {videos: one_batch(models, videos, Engine(compiled=compiled), reference, measure) for videos in batch}
+    copied = copy_bandwidth(device, measure) / 1e9  # after the peaks of memory, which its buffers would raise
+    found["copy_gb_per_s"] = round(copied, 1)
+    for videos, facts in measured.items():
+        facts |= of_bandwidth(videos, facts["step_mb"], facts["read_gb_per_s"], copied)
         suffix = "" if videos == batch[0] else f"_batch_{videos}"
-        facts = bench.report(measure(works), copied)
         found |= {name + suffix: value for name, value in facts.items()}
     for weights in SMALL:
-        found |= with_small_weights(models, batch[0], weights, measure)
+        found |= with_small_weights(models, exact, batch[0], weights, measure, compiled)
     print(json.dumps(found))
     return found
 
 
-def models_of(scale: Scale, layers: int | None, device: torch.device) -> Hierarchy:
+def of_bandwidth(videos: int, size: float, read: float, copied: float) -> dict[str, float]:
+    """Print what a step reads, MB and GB a second, beside what a copy moves; their share, where memory is the measure.
+
+    Small models are read again and again from the processor's own cache, faster than memory gives anything.
+    """
+    line = f"batch {videos:<3d} a step reads {size:.4g} MB at {read:.1f} GB/s, a plain copy moves {copied:.1f} GB/s: "
+    if size * 1e6 <= LARGEST:
+        print(line + "so little lies in the chip's own cache, and memory is no measure for it")
+        return {}
+    print(line + f"{read / copied:.0%} of the memory's bandwidth")
+    return {"bandwidth_use": float(f"{read / copied:.4g}")}
+
+
+class Models(NamedTuple):
+    """What is measured, and the exact one to hold small weights against."""
+
+    ours: Hierarchy
+    exact: GPT  # float32; on a GPU a copy, left where it was made
+
+
+def models_of(scale: Scale, layers: int | None, device: torch.device) -> Models:
     """A transformer that goes on and one that fills in, of the preset's shape; on a GPU in bfloat16."""
     preset, generator = PRESETS[scale], torch.Generator().manual_seed(0)
     size, (t, h, w) = preset.transformer, preset.vqgan.latent_shape
@@ -107,8 +122,26 @@ def models_of(scale: Scale, layers: int | None, device: torch.device) -> Hierarc
     for model in (goes_on, fills_in):
         with torch.no_grad():
             model.head.weight.normal_(std=3 / size.width**0.5, generator=generator)  # logits of deviation 3
-        model.eval().to(device, torch.bfloat16 if device.type == "cuda" else torch.float32)
-    return Hierarchy(goes_on, [fills_in])
+    exact = goes_on.eval()
+    if device.type == "cuda":
+        exact = deepcopy(goes_on)  # before its weights are rounded
+        for model in (goes_on, fills_in):
+            model.to(device, torch.bfloat16)
+    return Models(Hierarchy(goes_on, [fills_in.eval()]), exact)
+
+
+def one_batch(
+    models: Hierarchy, videos: int, engine: Engine, reference: ModuleType | None, measure: Measure
+) -> dict[str, float]:
+    """Measure B videos side by side, print a line each, and return what was found."""
+    bench = Bench(models, videos, engine)
+    works: dict[str, Work] = {"ours": bench.frame, "prefix": bench.prefix, "gaps": bench.gaps}
+    held = {name: bench.peak(work) for name, work in works.items()}  # by themselves: the released way is not ours
+    if isinstance(bench.decoder.fast, NativeStep):
+        works["torch"] = Bench(models, videos, engine._replace(native=False)).frame
+    if reference is not None:
+        works |= Released(reference, bench).works()
+    return bench.report(measure(works), held)
 
 
 class Bench:
@@ -146,17 +179,25 @@ class Bench:
         rows = count(1000 * next(self.numbers))
         return seeded_noise(0, range(sequences), self.config.codes, self.config.latent_shape[2], self.device, rows)
 
-    def report(self, took: dict[str, float], copied: float) -> dict[str, float]:
-        """Print what was measured, and return it."""
+    def peak(self, work: Work) -> int:
+        """MB that are held at most, see `memory`."""
+        if self.device.type == "cuda":
+            work()  # compiles
+        forget_peak(self.device)
+        work()
+        return round(peak_megabytes(self.device))
+
+    def report(self, took: dict[str, float], held: dict[str, int]) -> dict[str, float]:
+        """Print what was measured, seconds and MB, and return it."""
         t, tokens = self.config.latent_shape[0], self.videos * self.config.frame_tokens
         latent = VIDEO // PRESETS["paper"].vqgan.downsample[0]
         per_frame = {"base": took["ours"]}
         per_gap = took["gaps"] / self.gaps_at_once
         per_frame["hierarchical"] = (took["ours"] + per_gap) / t  # one sparse frame, and t - 1 in the gap after it
         step = (took["ours"] - took["prefix"]) / (self.config.frame_tokens - 1)
-        use = self.bytes_per_step() / step / copied
         found = {"tokens_per_s": tokens / per_frame["base"], "seconds_per_video": latent * per_frame["base"]}
-        found |= {"bandwidth_use": use, "step_ms": 1000 * step, "prefix_ms": 1000 * took["prefix"]}
+        found |= {"step_ms": 1000 * step, "prefix_ms": 1000 * took["prefix"], "step_mb": self.bytes_per_step() / 1e6}
+        found |= {"read_gb_per_s": self.bytes_per_step() / step / 1e9}
         found |= {"hierarchical_tokens_per_s": tokens / per_frame["hierarchical"]}
         found |= {"hierarchical_seconds_per_video": latent * per_frame["hierarchical"]}
         theirs = {}
@@ -169,12 +210,17 @@ class Bench:
         for way, seconds in per_frame.items():
             line = f"batch {self.videos:<3d} {way:13s}{tokens / seconds:9.0f} tokens/s {latent * seconds:9.1f} s for "
             line += f"{VIDEO} frames" if self.videos == 1 else f"{self.videos} videos of {VIDEO} frames"
+            line += " by extrapolation, not decoded"
             if way == "base":
-                line += f"   prefix {1000 * took['prefix']:.1f} ms, step {1000 * step:.2f} ms, bandwidth {use:.0%}"
+                line += f"   prefix {1000 * took['prefix']:.1f} ms, step {1000 * step:.2f} ms"
             if theirs:
                 line += f"   {theirs[way] / seconds:.2f} times the released way"
             print(line)
-        return {name: float(f"{value:.4g}") for name, value in found.items()}
+        if "torch" in took:
+            found |= {"torch_tokens_per_s": tokens / took["torch"], "gain_native": took["torch"] / took["ours"]}
+            print(f"batch {self.videos:<3d} in C {took['torch'] / took['ours']:.2f} times as fast as in torch")
+        print(f"batch {self.videos:<3d} peak memory: " + ", ".join(f"{name} {size} MB" for name, size in held.items()))
+        return {"peak_mb": max(held.values())} | {name: float(f"{value:.4g}") for name, value in found.items()}
 
     def bytes_per_step(self) -> float:
         """What a step has to read: the weights of layers and head, and the cache of what stands before the token."""
@@ -207,11 +253,18 @@ class Released:
         return self.reference.fill(self.fills_in, self.bench.condition, ends, FILTERS, None)
 
 
-def with_small_weights(models: Hierarchy, videos: int, weights: Weights, measure: Measure) -> dict[str, float]:
-    """How much faster the next latent frame comes with small weights, and how far the predictions move."""
-    ours, small = Bench(models, videos, OWN), Bench(models, videos, Engine(weights))
+def with_small_weights(
+    models: Hierarchy, exact: GPT, videos: int, weights: Weights, measure: Measure, compiled: bool
+) -> dict[str, float]:
+    """How much faster the next latent frame comes with small weights, and how far the predictions move.
+
+    Both times in torch, which alone has small weights, and compared with predictions in float32.
+    """
+    ours = Bench(models, videos, Engine(native=False, compiled=compiled))
+    small = Bench(models, videos, Engine(weights, compiled=compiled))
     took = measure({"ours": ours.frame, "small": small.frame})
-    lost = divergence(ours.decoder, small.decoder, ours.known)
+    exactly = Decoder(exact.to(ours.device), videos, exact.config.condition_codes, Engine(native=False))
+    lost = divergence(exactly, small.decoder, ours.known)
     gain = took["ours"] / took["small"]
     print(f"weights in {weights}: {gain:.2f} times as fast at batch {videos}; KL of a next token {lost:.1e} nats")
     return {f"gain_{weights}": float(f"{gain:.4g}"), f"kl_{weights}": float(f"{lost:.3g}")}
