@@ -16,10 +16,20 @@ from tatslib.commands.evaluate import evaluate_command, open_real
 from tatslib.datasets.clips import ClipDataset
 from tatslib.evaluation import evaluate as evaluation
 from tatslib.evaluation import gathering
-from tatslib.evaluation.evaluate import evaluate, generated_draws, real_draws
+from tatslib.evaluation.draws import generated_draws, real_draws
+from tatslib.evaluation.evaluate import evaluate
 from tatslib.evaluation.feature_cache import FeatureCache, clip_key
 from tatslib.evaluation.gathering import gather
-from tatslib.evaluation.measures import Draw, any_frechet, bias, jackknife_error
+from tatslib.evaluation.measures import (
+    Draw,
+    any_frechet,
+    bias,
+    bias_of_score,
+    column,
+    distances,
+    inception,
+    jackknife_error,
+)
 from tatslib.evaluation.networks import Extractor, open_network, pixels
 from tatslib.evaluation.protocol import Looker, Settings
 from tatslib.evaluation.report import report, title
@@ -134,6 +144,28 @@ def test_the_bias_is_shown_and_a_line_brings_it_nearer_to_nothing():
     assert few["clips"] == [20] and few["extrapolated"] is None
 
 
+def test_the_bias_of_an_inception_score_is_shown_and_a_line_brings_it_nearer_to_that_of_all_clips():
+    many = (2 * torch.randn(40_000, 10, generator=torch.Generator().manual_seed(0))).double().softmax(1)
+    shown = bias_of_score(list(many.split(200)), seed=0, subsets=1)
+    assert shown["clips"] == [50, 100, 200] and shown["scores"] == sorted(shown["scores"])
+    everything = float(inception_scores(many))
+    assert abs(shown["extrapolated"] - everything) < 0.3 * abs(shown["scores"][-1] - everything)
+
+
+def test_a_score_of_the_same_videos_in_every_repeat_has_no_spread_but_an_interval():
+    rows = torch.randn(50, 4, generator=torch.Generator().manual_seed(0)).double().softmax(1)
+    one = inception(lambda rows: rows, [Draw(rows, range(50))], Draw(rows, range(50)), seed=0)
+    assert one["spread"] is None and len(one["repeats"]) == 1 and one["interval"][0] < one["mean"] < one["interval"][1]
+
+
+def test_what_a_single_video_cannot_tell_is_none_and_not_an_endless_number():
+    rows = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    real, made = [Draw(rows, range(40))] * 2, [Draw(rows[:30], [0] * 30)]
+    assert jackknife_error(any_frechet, real[0], made[0]) is None
+    assert distances(any_frechet, real, made, seed=0, biased=False)["interval"] is None
+    assert column(rows[:1, 0], rows[:, 0], seed=0)["real"]["interval"] is None
+
+
 def test_only_the_papers_networks_give_numbers_of_the_papers_names():
     def looker(name: str) -> Looker:
         return Looker(name=name, what=name, checksum="0" * 64, dimensions=4)
@@ -232,6 +264,11 @@ def test_other_pixels_are_another_key_and_a_damaged_file_is_made_anew(tmp_path):
         ({"videos": "{short}"}, "has 5 frames, and 8 of each are to be measured"),
         ({"videos": "{cut}"}, "002.avi"),
         ({"against": "{cut}", "dataset": "folder"}, "002.avi"),
+        ({"metric": ("psnr",), "frame": 9}, "add `--frames 9`"),
+        ({"metric": ("ssim",), "frame": 8}, "none of the 20 real videos is named '020'"),
+        ({"long": 40}, "leave out either --metric or --long"),
+        ({"long": 40, "metric": (), "frames": 16, "features": "random"}, "multiple of --frames, such as 1024"),
+        ({"perceptual": "vgg16"}, "add --long"),
     ],
 )
 def test_a_mistake_is_named_before_anything_is_computed(options, sentence, place, tmp_path, monkeypatch):
@@ -276,18 +313,10 @@ def test_the_command_prints_and_writes_numbers_with_their_protocol(place, tmp_pa
         stored["protocol"]["generated"] | {"videos": 24, "height": 16, "name": "made"}
         == stored["protocol"]["generated"]
     )
-    assert stored["metrics"]["fvd"]["protocol"] in printed and len(stored["metrics"]["is"]["repeats"]) == 2
+    assert stored["metrics"]["fvd"]["protocol"] in printed and len(stored["metrics"]["fvd"]["repeats"]) == 2
+    assert len(stored["metrics"]["is"]["repeats"]) == 1 and stored["metrics"]["is"]["spread"] is None
+    assert "no spread: every repeat would take all 24 videos" in printed and "IS: bootstrap over clips" in printed
+    assert stored["protocol"]["clips"]["is"] == {"real": 24, "generated": 24, "repeats": 1}
+    assert "2 repeats" in stored["metrics"]["fvd"]["protocol"] and "repeats" not in stored["metrics"]["is"]["protocol"]
     assert f"{stored['metrics']['fvd']['mean']:.4g}" in printed
     assert stored["protocol"]["networks"]["fvd"]["checksum"] == open_network(network).checksum
-
-
-def test_long_videos_are_measured_window_by_window(place, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("TATS_HOME", str(tmp_path))
-    write(tmp_path / "long", 10, seed=3, frames=40)
-    line = f"tats evaluate {tmp_path / 'long'} --against {place / 'real'} --features {place / 'classifier'} --frames 8"
-    monkeypatch.setattr("sys.argv", [*line.split(), "--long", "40", "--clips", "30", "--out", str(tmp_path / "n.json")])
-    cli.main()
-    found = json.loads((tmp_path / "n.json").read_text())["metrics"]["long"]
-    assert len(found["quality"]["classifier"]) == len(found["ccs"]) == 5
-    assert "10 clips a side, 8 frames" in found["protocol"] and found["protocol"] in capsys.readouterr().out
-    assert not list((tmp_path / "features").iterdir()), "what was decoded is gone"

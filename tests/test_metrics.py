@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tatslib.errors import UserError
+from tatslib.metrics import nearest
 from tatslib.metrics.nearest import nearest_real_distance
 
 
@@ -12,6 +13,14 @@ def test_the_nearest_real_distance_is_a_root_mean_square_in_grey_levels():
     real[1], real[2] = 100, 200
     clips = np.stack([np.full((2, 4, 4, 3), level, np.uint8) for level in (0, 90, 255)])
     np.testing.assert_allclose(nearest_real_distance(clips, real), [0, 10, 55], atol=0.05)
+
+
+def test_many_real_clips_are_compared_in_blocks(monkeypatch):
+    generator = np.random.default_rng(0)
+    clips, real = (generator.integers(0, 256, (n, 2, 4, 4, 3), np.uint8) for n in (70, 90))
+    whole = nearest_real_distance(clips, real)
+    monkeypatch.setattr(nearest, "BYTES_AT_ONCE", 4 * 2 * 4 * 4 * 3 * 40)
+    np.testing.assert_allclose(nearest_real_distance(clips, real, 30), whole, rtol=1e-5)
 
 
 def test_clips_of_another_shape_are_refused():

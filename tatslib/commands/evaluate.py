@@ -1,5 +1,6 @@
 """`tats evaluate`."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,14 +13,14 @@ from tatslib.datasets.clips import ClipDataset
 from tatslib.distributed import first_on_each_machine, from_main, is_main, process_group
 from tatslib.errors import UserError
 from tatslib.evaluation.evaluate import Evaluation, evaluate
-from tatslib.evaluation.long_folder import evaluate_long
-from tatslib.evaluation.networks import Extractor, open_network
-from tatslib.evaluation.protocol import DISTANCES, REPEATS, Settings, as_json
+from tatslib.evaluation.long_folder import check_long, evaluate_long
+from tatslib.evaluation.networks import Extractor, open_network, open_perceptual
+from tatslib.evaluation.protocol import DISTANCES, PAPER_FRAME, REPEATS, Settings, as_json
 from tatslib.evaluation.report import report
 from tatslib.evaluation.videos_folder import VideosFolder, find_videos
 from tatslib.files import refusals_in_words
 from tatslib.home import home
-from tatslib.training.checkpoint import write_json
+from tatslib.training.checkpoint import write_text
 from tatslib.training.device import available_cores
 
 PAPER_RESOLUTION = 128  # of all data sets whose FVD is reported (3.1)
@@ -29,7 +30,7 @@ PAPER_RESOLUTION = 128  # of all data sets whose FVD is reported (3.1)
 def evaluate_command(
     videos: Positional[Path],
     against: Path,
-    metric: Annotated[tuple[str, ...], arg(metavar="{fvd,kvd,is,motion,colour} ...")] = ("fvd", "kvd"),
+    metric: Annotated[tuple[str, ...], arg(metavar="{fvd,kvd,is,motion,colour,ssim,psnr} ...")] = (),
     dataset: DataSet | Literal["folder"] | None = None,
     split: Literal["train", "test"] = "train",
     features: str = "i3d",
@@ -42,11 +43,13 @@ def evaluate_command(
     antialias: bool = True,
     repeats: int = REPEATS,
     seed: int = 0,
+    frame: int = PAPER_FRAME,
     long: int | None = None,
+    perceptual: str | None = None,
     cache: Path | None = None,
     out: Path | None = None,
 ) -> None:
-    """Measure a folder of videos, whoever made them, against real ones: FVD, KVD, IS, motion, colour.
+    """Measure a folder of videos, whoever made them, against real ones: FVD, KVD, IS, motion, colour, SSIM, PSNR.
 
     Each number comes with its protocol. Features are kept: the same command goes on after a stop. On several GPUs or
     machines: `torchrun --nproc-per-node gpu -m tatslib.cli evaluate ...`.
@@ -54,7 +57,8 @@ def evaluate_command(
     Args:
         videos: folder of video files or of folders of frames; of each the first frames are taken.
         against: a data set's folder, or another folder of videos.
-        metric: one or several of fvd, kvd, is, motion, colour.
+        metric: one or several of fvd, kvd, is, motion, colour, ssim, psnr; absent, fvd and kvd. The last two compare
+            each video with the real one of its name.
         dataset: whose layout `against` has; absent, it is recognised, and without any it is a folder of videos.
         split: which part of a data set.
         features: for fvd and kvd: i3d, c3d, random, or the folder of a classifier.
@@ -62,43 +66,63 @@ def evaluate_command(
         weights: the file of I3D's weights; absent, it is looked for under TATS_HOME, then in the folder TATS_MIRROR
             names, then fetched.
         clips: how many on either side; absent, as many as there are videos, up to the paper's 2,048 (10,000 for is).
+            With --long, real clips only.
         frames: of a clip.
         stride: between two frames of a real clip; absent, as the paper has it: 4 for Taichi-HD, else 1.
         resolution: height and width of the clips; absent, that of the classifier, else 128.
         antialias: no-antialias is how the released code makes real clips smaller.
         repeats: how often clips are drawn.
         seed: of the draws.
+        frame: at which ssim and psnr are taken, counted from 1.
         long: frames of long videos, a multiple of `frames`: instead of the above, quality window by window, CCS and ICS
-            (with a classifier), repetition, colours, jumps.
+            (with a classifier), repetition, colours, jumps, first against last frame.
+        perceptual: with --long, LPIPS of first and last frame: vgg16 (looked for as I3D's weights are), or the file of
+            a released VQGAN, which has it.
         cache: folder for features; absent, features under TATS_HOME.
         out: file to write the numbers and the protocol to, as JSON.
     """
-    settings = Settings(metrics=metric, clips=clips, repeats=repeats, seed=seed)
-    networks: dict[str, Extractor] = {}
+    if long is not None and metric:
+        raise UserError("--long has measures of its own: leave out either --metric or --long.")
+    if long is None and perceptual is not None:
+        raise UserError("--perceptual is for LPIPS of the first and the last frame of long videos: add --long.")
+    metrics = metric or (DISTANCES if long is None else ())
+    settings = Settings(metrics=metrics, clips=clips, repeats=repeats, seed=seed, frame=frame, long=long)
     with process_group():
         with first_on_each_machine():  # which downloads for the others
-            if long is not None or set(settings.metrics) & set(DISTANCES):
-                networks["features"] = open_network(features, weights)
-            if "is" in settings.metrics or (long is not None and (classifier or Path(features).is_dir())):
-                name = classifier or (features if features not in ("i3d", "random") else "c3d")
-                same = networks.get("features") if name == features else None
-                networks["classifier"] = same or open_network(name)
+            networks = open_networks(settings, features, classifier, weights, perceptual)
         own = {network.resolution for network in networks.values()} - {None}
         side = resolution or next(iter(own), None) or PAPER_RESOLUTION
-        for network in networks.values():
-            network.check(frames, side)
+        if long is None:
+            for network in networks.values():
+                network.check(frames, side)
+        else:
+            check_long(long, frames, side, networks)
         shape: dict[str, Any] = {"length": frames, "resolution": side, "antialias": antialias}
         generated = from_main(lambda: VideosFolder(videos, **{**shape, "length": long or frames}))
         with first_on_each_machine():  # which decodes the videos for the others
             real, layout = open_real(against, dataset, split, stride, {**shape, "seed": seed})
         named = (against.resolve().name, layout, None if layout == "folder" else split)
-        place = cache or home() / "features"
-        if long is None:
-            found = evaluate(generated, real, named, settings, networks, place)
-        else:
-            found = from_main(lambda: evaluate_long(generated, real, named, settings, networks, place))
+        measure = evaluate if long is None else evaluate_long
+        found = measure(generated, real, named, settings, networks, cache or home() / "features")
         if is_main():
             show(found, out)
+
+
+def open_networks(
+    settings: Settings, features: str, classifier: str | None, weights: Path | None, perceptual: str | None
+) -> dict[str, Extractor]:
+    """What looks at the clips of a run, by purpose: "features", "classifier", "perceptual"; those that it needs."""
+    networks: dict[str, Extractor] = {}
+    long = settings.long is not None
+    if long or set(settings.metrics) & set(DISTANCES):
+        networks["features"] = open_network(features, weights)
+    if "is" in settings.metrics or (long and (classifier or Path(features).is_dir())):
+        name = classifier or (features if features not in ("i3d", "random") else "c3d")
+        same = networks.get("features") if name == features else None
+        networks["classifier"] = same or open_network(name)
+    if perceptual is not None:
+        networks["perceptual"] = open_perceptual(perceptual)
+    return networks
 
 
 def open_real(
@@ -124,7 +148,9 @@ def show(evaluation: Evaluation, out: Path | None) -> None:
     print(report(evaluation))
     if out is not None:
         with refusals_in_words(out):
-            write_json(out, as_json(evaluation.protocol, evaluation.numbers))
+            # what is not a number stands as null already: NaN and Infinity would be no JSON
+            content = json.dumps(as_json(evaluation.protocol, evaluation.numbers), indent=2, allow_nan=False)
+            write_text(out, content + "\n")
         print(f"\nwrote the numbers and the protocol to {out}")
 
 

@@ -3,7 +3,7 @@
 Letters: B clips, N clips of a draw, R repeats, F feature dimensions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from tatslib.datasets.clips import ClipDataset
 from tatslib.errors import UserError
-from tatslib.evaluation.gathering import gather
+from tatslib.evaluation.draws import Place, draws_that_differ, generated_draws, real_draws
+from tatslib.evaluation.gathering import Reader, gather
 from tatslib.evaluation.measures import (
     Draw,
     Numbers,
@@ -25,14 +26,21 @@ from tatslib.evaluation.measures import (
     need_for_covariance,
 )
 from tatslib.evaluation.networks import Extractor, pixels
-from tatslib.evaluation.protocol import DISTANCES, PIXELS, Looker, Protocol, Settings, Side
+from tatslib.evaluation.pairs import check_pairs, measure_pairs, pairs_extractor
+from tatslib.evaluation.protocol import (
+    DISTANCES,
+    PAIRED,
+    PIXELS,
+    Counts,
+    Looker,
+    Protocol,
+    Settings,
+    Side,
+    intervals,
+)
 from tatslib.evaluation.videos_folder import VideosFolder
 from tatslib.metrics.kernel import kernel_distance
-from tatslib.randomness import torch_generator
 from tatslib.videos import Video
-
-Place = tuple[int, int]  # index of a video, first frame of a clip
-Reader = Callable[[Place], Video]
 
 
 @dataclass(frozen=True)
@@ -70,24 +78,20 @@ def evaluate(
     lookers = {metric: _looker(metric, networks) for metric in settings.metrics}
     clips = {metric: settings.clips_for(metric, len(generated)) for metric in settings.metrics}
     for metric, looker in lookers.items():
-        looker.check(generated.length, generated.resolution)
-        if metric == "is" and not hasattr(looker.network, "head"):
-            raise UserError(f"{looker.what} knows no classes: IS takes c3d, or the folder of a classifier.")
-        if clips[metric] > len(generated):
-            raise UserError(
-                f"{generated.folder} holds {len(generated)} videos, and {clips[metric]} are asked for: make more, or "
-                "ask for fewer and say so beside the number."
-            )
-        if metric == "fvd":
-            need_for_covariance(looker.dimensions, min(clips[metric], real.windows), clips[metric], looker.what)
+        _check(metric, looker, generated, real, settings, clips[metric])
     numbers: dict[str, Numbers] = {}
     computed = 0
     for looker in {id(looker): looker for looker in lookers.values()}.values():
-        mine = [metric for metric in settings.metrics if lookers[metric] is looker]
-        found, new = _measure(generated, real, settings, looker, {metric: clips[metric] for metric in mine}, cache)
+        mine = {metric: clips[metric] for metric in settings.metrics if lookers[metric] is looker}
+        measure = measure_pairs if set(mine) <= set(PAIRED) else _measure
+        found, new = measure(generated, real, settings, looker, mine, cache)
         numbers |= found
         computed += new
-    protocol = protocol_of(generated, real, named, settings, clips, lookers)
+    counts = {
+        metric: Counts(real=count, generated=count, repeats=_repeats(metric, len(generated), count, settings))
+        for metric, count in clips.items()
+    }
+    protocol = protocol_of(generated, real, named, settings, counts, lookers)
     return Evaluation(protocol, {metric: numbers[metric] for metric in settings.metrics}, computed)
 
 
@@ -96,35 +100,55 @@ def protocol_of(
     real: ClipDataset,
     named: tuple[str, str, str | None],
     settings: Settings,
-    clips: dict[str, int],
-    lookers: dict[str, Extractor],
+    counts: dict[str, Counts],
+    lookers: Mapping[str, Extractor],
 ) -> Protocol:
-    """What the numbers of a run depend on; `clips` and `lookers` by metric."""
+    """What the numbers of a run depend on; `counts` by metric, `lookers` by metric or, of long videos, by measure."""
     return Protocol(
         settings=settings,
-        real=_real_side(real, named),
+        real=_real_side(real, named, set(counts) <= set(PAIRED)),
         generated=_generated_side(generated),
         frames=real.length,
         resolution=generated.resolution,
         antialias=generated.antialias,
-        clips=clips,
+        clips=counts,
         networks={metric: _described(looker) for metric, looker in lookers.items()},
+        interval=intervals(list(counts)),
         package=metadata.version("tatslib"),
         torch=torch.__version__,
     )
 
 
-def real_draws(real: ClipDataset, clips: int, draws: int, seed: int) -> list[list[Place]]:
-    """Which clips each draw takes: any window of any video, each equally likely, another choice each time."""
-    return [real.places(draw, clips, seed) for draw in range(draws)]
+def standardised(rows: Tensor, reference: Tensor) -> Tensor:
+    """Random features (B, F) on a scale on which some real clips have mean 0 and standard deviation 1."""
+    return (rows - reference.mean(0)) / reference.std(0).clamp_min(1e-12)
 
 
-def generated_draws(videos: int, clips: int, draws: int, seed: int) -> list[list[Place]]:
-    """So many videos, without repetition, another choice each time; all of them if there are no more."""
-    if clips == videos:
-        return [[(video, 0) for video in range(videos)]] * draws
-    orders = (torch.randperm(videos, generator=torch_generator(seed, "generated clips", d)) for d in range(draws))
-    return [[(video, 0) for video in sorted(order[:clips].tolist())] for order in orders]
+def _check(
+    metric: str, looker: Extractor, generated: VideosFolder, real: ClipDataset, settings: Settings, clips: int
+) -> None:
+    """Refuse what a metric cannot be measured on, before anything is computed."""
+    looker.check(generated.length, generated.resolution)
+    if metric == "is" and not hasattr(looker.network, "head"):
+        raise UserError(f"{looker.what} knows no classes: IS takes c3d, or the folder of a classifier.")
+    if clips > len(generated):
+        raise UserError(
+            f"{generated.folder} holds {len(generated)} videos, and {clips} are asked for: make more, or "
+            "ask for fewer and say so beside the number."
+        )
+    if metric == "fvd":
+        need_for_covariance(looker.dimensions, min(clips, real.windows), clips, looker.what)
+    if metric == "kvd" and clips < 2:
+        raise UserError(f"{generated.folder} holds one video, and a kernel distance compares two or more.")
+    if metric in PAIRED:
+        check_pairs(generated, real, settings.frame)
+
+
+def _repeats(metric: str, videos: int, clips: int, settings: Settings) -> int:
+    """How many draws that differ a metric is measured on; a distance has other real clips in each."""
+    if metric in (*PIXELS, *PAIRED):
+        return 1
+    return draws_that_differ(videos, clips, settings.repeats) if metric == "is" else settings.repeats
 
 
 def _measure(
@@ -138,10 +162,12 @@ def _measure(
     """The numbers of all metrics that one network gives, and how many rows had to be computed."""
     seed, wanted = settings.seed, {}
     for metric, count in clips.items():
-        one, many = (1, 1) if metric in PIXELS else (1 if metric == "is" else settings.repeats + 1, settings.repeats)
+        many = _repeats(metric, len(generated), count, settings)
+        one = many + 1 if metric in DISTANCES else 1
         wanted[metric] = (real_draws(real, count, one, seed), generated_draws(len(generated), count, many, seed))
     sides = []
-    readers: tuple[Reader, Reader] = (lambda place: real.clip(*place), lambda place: generated.clip(place[0]))
+    readers: tuple[Callable[[Place], Video], ...]
+    readers = (lambda place: real.clip(*place), lambda place: generated.clip(place[0]))
     new = 0
     for side, (read, word) in enumerate(zip(readers, ("real", "generated"), strict=True)):
         places = list(dict.fromkeys(place for pair in wanted.values() for draw in pair[side] for place in draw))
@@ -170,7 +196,7 @@ def _number(metric: str, real: Sequence[Draw], generated: Sequence[Draw], looker
     return {"change": column(one[:, 0], other[:, 0], seed), "still": column(one[:, 1], other[:, 1], seed)}
 
 
-def _later(read: Reader, place: Place) -> Callable[[], Video]:
+def _later(read: Callable[[Place], Video], place: Place) -> Reader:
     return lambda: read(place)
 
 
@@ -179,16 +205,18 @@ def _draw(rows: Tensor, row_of: dict[Place, int], places: Sequence[Place]) -> Dr
 
 
 def _standardised(sides: list[Any], wanted: dict[str, Any]) -> list[Any]:
-    """Random features on a scale on which the real clips of the first draw have mean 0 and standard deviation 1."""
+    """Random features on the scale of the real clips of the first draw."""
     rows, row_of = sides[0]
     first = next(iter(wanted.values()))[0][0]
     reference = rows[torch.tensor([row_of[place] for place in first])]
-    return [((x - reference.mean(0)) / reference.std(0).clamp_min(1e-12), places) for x, places in sides]
+    return [(standardised(x, reference), places) for x, places in sides]
 
 
 def _looker(metric: str, networks: dict[str, Extractor]) -> Extractor:
     if metric in PIXELS:
         return networks.setdefault("pixels", pixels())
+    if metric in PAIRED:
+        return networks.setdefault("pairs", pairs_extractor())
     return networks["features" if metric in DISTANCES else "classifier"]
 
 
@@ -196,7 +224,7 @@ def _described(looker: Extractor) -> Looker:
     return Looker(name=looker.name, what=looker.what, checksum=looker.checksum, dimensions=looker.dimensions)
 
 
-def _real_side(real: ClipDataset, named: tuple[str, str, str | None]) -> Side:
+def _real_side(real: ClipDataset, named: tuple[str, str, str | None], paired: bool) -> Side:
     name, layout, split = named
     return Side(
         name=name,
@@ -205,7 +233,7 @@ def _real_side(real: ClipDataset, named: tuple[str, str, str | None]) -> Side:
         videos=len(real),
         skipped=len(real.skipped),
         stride=real.stride,
-        position="any window, each equally likely",
+        position="first frames" if paired else "any window, each equally likely",
     )
 
 

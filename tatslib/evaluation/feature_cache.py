@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tatslib.files import refusals_in_words, replacing
@@ -33,22 +33,24 @@ class FeatureCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._rows: dict[str, Tensor] = {}
+        self._place: dict[str, tuple[Path, int]] = {}  # file and row in it; the rows of all models are not held
         for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
             if not path.name.startswith("."):  # what another process is just writing
-                self._rows |= _read(path)
+                self._place |= _places(path, _keys(path))
 
     def __len__(self) -> int:
         """Number of rows."""
-        return len(self._rows)
+        return len(self._place)
 
     def __contains__(self, key: str) -> bool:
         """Whether the row of a clip is there."""
-        return key in self._rows
+        return key in self._place
 
     def rows(self, keys: Sequence[str]) -> Tensor:
         """The rows of these clips, (B, F); each has to be there."""
-        return torch.stack([self._rows[key] for key in keys])
+        places = [self._place[key] for key in keys]
+        tables = {path: load_file(path)["rows"] for path in {path for path, _ in places}}
+        return torch.stack([tables[path][row] for path, row in places])
 
     def add(self, keys: Sequence[str], rows: Tensor) -> None:
         """Keep the rows (B, F) of these clips.
@@ -64,7 +66,7 @@ class FeatureCache:
                     save_file({"rows": rows.contiguous()}, temporary, metadata={KEYS: " ".join(keys)})
             except SafetensorError as error:  # what a full disk is to safetensors
                 raise OSError(str(error)) from error
-        self._rows |= dict(zip(keys, rows, strict=True))
+        self._place |= _places(path, keys)
 
 
 def clip_key(clip: Video) -> str:
@@ -74,12 +76,16 @@ def clip_key(clip: Video) -> str:
     return digest.hexdigest()[:32]
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """The rows of one file; one that is damaged is removed, and its clips are looked at again."""
+def _places(path: Path, keys: Sequence[str]) -> dict[str, tuple[Path, int]]:
+    return {key: (path, row) for row, key in enumerate(keys)}
+
+
+def _keys(path: Path) -> list[str]:
+    """Whose rows a file holds; one that is damaged is removed, and its clips are looked at again."""
     try:
         with safe_open(path, framework="pt") as file:
-            keys, rows = (file.metadata() or {}).get(KEYS, "").split(), file.get_tensor("rows")
+            keys, rows = (file.metadata() or {}).get(KEYS, "").split(), file.get_slice("rows").get_shape()[0]
     except (SafetensorError, OSError):
         path.unlink(missing_ok=True)
-        return {}
-    return dict(zip(keys, rows, strict=True)) if len(keys) == len(rows) else {}
+        return []
+    return keys if len(keys) == rows else []

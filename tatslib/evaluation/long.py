@@ -110,8 +110,7 @@ def nearest_real(videos: Video, real: Video) -> Tensor:
         UserError: if the videos cannot be cut into windows of the length of these clips.
     """
     clips = rearrange(_cut(videos, real.shape[1]), "v n t h w c -> (v n) t h w c")
-    parts = [clips[k : k + WINDOWS_AT_ONCE] for k in range(0, len(clips), WINDOWS_AT_ONCE)]
-    distances = torch.cat([torch.as_tensor(nearest_real_distance(part, real)) for part in parts])
+    distances = torch.as_tensor(nearest_real_distance(clips, real, WINDOWS_AT_ONCE))
     return rearrange(distances, "(v n) -> v n", v=len(videos))
 
 
@@ -284,9 +283,10 @@ def evaluate(
     Returns:
         Curves over blocks: "quality" and "change" (in percent) by network; "nearest", "motion", "colour" and "earlier"
         in grey levels; "named", the share of windows that have the class asked for. Over windows: "ccs" and "ics";
-        "area" under the former. Means over videos: "unique", share of frames like no earlier one; "jump"; "broken",
-        share of videos that are broken for good at their end; "lasts", frames until then, all of them for those that
-        are not. "stripes", of the mean map of the last frame against that `APART` before it; "ends", mean and spread.
+        "area" under the former. Means over videos: "unique", share of frames like no earlier one; "jump", where it is
+        finite, None if nowhere; "broken", share of videos that are broken for good at their end; "lasts", frames until
+        then, all of them for those that are not. "stripes", of the mean map of the last frame against that `APART`
+        before it; "ends", mean and spread.
 
     Raises:
         UserError: as the single functions.
@@ -307,10 +307,10 @@ def evaluate(
         "colour": _by_block(colour_shift(videos, frames), together),
         "earlier": _by_block(nearest_earlier(videos, frames), together),
         "unique": unique_share(videos),
-        "jump": float(largest_jump(videos).mean()),
+        "jump": _finite_mean(largest_jump(videos)),
         "stripes": stripes(difference_map(videos, -1 - APART, -1)),
         "ends": {
-            name: {"mean": float(values.mean()), "spread": float(values.std())}
+            name: {"mean": float(values.mean()), "spread": float(values.std()) if len(values) > 1 else None}
             for name, values in ends(videos, perceptual).items()
         },
     }
@@ -326,6 +326,12 @@ def evaluate(
         if labels is not None:
             numbers["named"] = _by_block(chances.argmax(-1) == labels[:, None], together)
     return numbers
+
+
+def _finite_mean(values: Tensor) -> float | None:
+    """The mean of what is finite, None where nothing is: JSON has no infinity."""
+    finite = values[values.isfinite()]
+    return float(finite.mean()) if len(finite) else None
 
 
 def _by_block(values: Tensor, together: int) -> list[float]:

@@ -8,6 +8,7 @@ a constant over N, which neither of the two shows.
 Letters: B clips, F feature dimensions, k classes.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
@@ -63,52 +64,88 @@ def bias(distance: Distance, real: Sequence[Draw], generated: Sequence[Draw], se
     Each is the mean over the repeats. Numbers of clips that do not exceed the feature dimensions are left out: there
     the bias is no longer a line.
     """
-    most, dimensions = min(len(real[0].rows), len(generated[0].rows)), real[0].rows.shape[1]
-    counts = [count for count in (most // 4, most // 2, most) if count > dimensions or count == most]
+    counts = _counts(min(len(real[0].rows), len(generated[0].rows)), more_than=real[0].rows.shape[1])
     tables = [
         by_count(distance, r.rows, g.rows, counts, 1, seed + repeat)
         for repeat, (r, g) in enumerate(zip(real, generated, strict=False))
     ]
-    table = torch.cat(tables, dim=1)  # (counts, repeats)
-    line = extrapolated(counts, table) if len(counts) > 1 else None
-    return {"clips": counts, "distances": table.mean(1).tolist(), "extrapolated": line}
+    return _line("distances", counts, torch.cat(tables, dim=1))
+
+
+def bias_of_score(chances: Sequence[Tensor], seed: int, subsets: int) -> Numbers:
+    """The same of an inception score, which grows with the clips, for the clips of each repeat (B, k).
+
+    Args:
+        chances: class probabilities, one table for each draw.
+        seed: of the subsets.
+        subsets: how many are taken of each draw.
+    """
+    counts = _counts(len(chances[0]), more_than=chances[0].shape[1])
+
+    def score(_: Tensor, some: Tensor) -> float:
+        return inception_sums(some).score()
+
+    tables = [by_count(score, x, x, counts, subsets, seed + repeat) for repeat, x in enumerate(chances)]
+    return _line("scores", counts, torch.cat(tables, dim=1))
 
 
 def inception(
-    chances: Callable[[Tensor], Tensor], generated: Sequence[Draw], real: Draw, seed: int, resamples: int = 200
+    chances: Callable[[Tensor], Tensor],
+    generated: Sequence[Draw],
+    real: Draw,
+    seed: int,
+    resamples: int = 200,
+    subsets: int = 10,
 ) -> Numbers:
     """The inception score of each repeat, and that of equally many real clips, which is a ceiling in practice.
 
-    "interval" is the percentile bootstrap over the clips of the first repeat: of R draws with repetition, each has
-    fewer different clips and so a score a little lower; the interval is moved up by that much.
+    Args:
+        chances: class probabilities (B, k) of features (B, F).
+        generated: draws that differ from each other; a single one has no spread.
+        real: as many real clips.
+        seed: of what is drawn here.
+        resamples: of the bootstrap.
+        subsets: in all, of each number of clips at which the bias is shown.
+
+    Returns:
+        As `distances`, and "real", "classes". "interval" is the percentile bootstrap over the clips of the first
+        repeat: of draws with repetition, each has fewer different clips and so a score a little lower; the interval is
+        moved up by that much.
     """
-    first = chances(generated[0].rows)
-    repeats = [inception_sums(first).score(), *(inception_sums(chances(draw.rows)).score() for draw in generated[1:])]
+    tables = [chances(draw.rows) for draw in generated]
+    first, repeats = tables[0], [inception_sums(table).score() for table in tables]
     generator = torch.Generator().manual_seed(seed)
     draws = (torch.randint(len(first), (len(first),), generator=generator) for _ in range(resamples))
     scores = torch.tensor([inception_sums(first[draw]).score() for draw in draws], dtype=torch.float64)
     low, high = (scores - scores.mean() + fmean(repeats)).quantile(torch.tensor([0.025, 0.975]).double()).tolist()
-    ceiling = inception_sums(chances(real.rows)).score()
-    return {**summary(repeats), "interval": [low, high], "real": ceiling, "classes": first.shape[1]}
+    return {
+        **summary(repeats),
+        "interval": [low, high] if len(first) > 1 else None,
+        "real": inception_sums(chances(real.rows)).score(),
+        "classes": first.shape[1],
+        "by count": bias_of_score(tables, seed, math.ceil(subsets / len(tables))),
+    }
 
 
 def column(real: Tensor, generated: Tensor, seed: int) -> Numbers:
     """The mean of a number that each clip has, with its bootstrap interval, of real and of generated clips (B,)."""
     sides = {"real": real, "generated": generated}
-    return {
-        side: {"mean": float(values.mean()), "interval": list(bootstrap_interval(values, seed))}
-        for side, values in sides.items()
-    }
+    return {side: {"mean": float(values.mean()), "interval": bootstrap(values, seed)} for side, values in sides.items()}
 
 
-def jackknife_error(distance: Distance, real: Draw, generated: Draw, groups: int = GROUPS) -> float:
+def bootstrap(values: Tensor, seed: int) -> list[float] | None:
+    """Interval of the mean of (B,), see `bootstrap_interval`; None for fewer than two values."""
+    return list(bootstrap_interval(values, seed)) if len(values) > 1 else None
+
+
+def jackknife_error(distance: Distance, real: Draw, generated: Draw, groups: int = GROUPS) -> float | None:
     """Standard error of a distance, by leaving out one group of videos after the other, on either side.
 
     Clips of one video stay together, since they resemble each other. The bias of the distance is the same whichever
     group is missing, and is not part of this error.
 
     Returns:
-        The error; NaN where a side has fewer than two videos.
+        The error; None where a side has fewer than two videos.
     """
     variance = 0.0
     for side, draw in enumerate((real, generated)):
@@ -119,10 +156,15 @@ def jackknife_error(distance: Distance, real: Draw, generated: Draw, groups: int
             kept = draw.rows[group != left_out]
             values.append(distance(real.rows, kept) if side else distance(kept, generated.rows))
         if not values:
-            return float("nan")
-        mean = fmean(values)
-        variance += (len(values) - 1) / len(values) * sum((value - mean) ** 2 for value in values)
+            return None
+        variance += jackknife_variance(values)
     return variance**0.5
+
+
+def jackknife_variance(values: Sequence[float]) -> float:
+    """The variance of a number, from what it is without each group in turn."""
+    mean = fmean(values)
+    return (len(values) - 1) / len(values) * sum((value - mean) ** 2 for value in values)
 
 
 def group_of(videos: Sequence[int], groups: int) -> Tensor:
@@ -131,9 +173,9 @@ def group_of(videos: Sequence[int], groups: int) -> Tensor:
     return torch.tensor([place[video] % groups for video in videos])
 
 
-def interval(value: float, error: float) -> list[float]:
-    """Of 95 %, around a value whose standard error is known."""
-    return [value - NORMAL_95 * error, value + NORMAL_95 * error]
+def interval(value: float, error: float | None) -> list[float] | None:
+    """Of 95 %, around a value whose standard error is known; None where it is not."""
+    return None if error is None else [value - NORMAL_95 * error, value + NORMAL_95 * error]
 
 
 def summary(values: Sequence[float]) -> Numbers:
@@ -153,3 +195,14 @@ def need_for_covariance(dimensions: int, real: int, generated: int, what: str) -
             f"there are {real} real and {generated} generated ones. "
             "Make more videos, or take features with fewer dimensions."
         )
+
+
+def _counts(most: int, more_than: int) -> list[int]:
+    """A quarter, a half and all of the clips, as far as these are more than so many."""
+    return [count for count in (most // 4, most // 2, most) if count > more_than or count == most]
+
+
+def _line(found: str, counts: list[int], table: Tensor) -> Numbers:
+    """The means of a table (counts, repeats), and where a line through them meets endless clips."""
+    line = extrapolated(counts, table) if len(counts) > 1 else None
+    return {"clips": counts, found: table.mean(1).tolist(), "extrapolated": line}

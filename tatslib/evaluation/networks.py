@@ -19,15 +19,19 @@ from tatslib.files import sha256
 from tatslib.home import home
 from tatslib.metrics import c3d, i3d
 from tatslib.metrics.features import Classifier, ClassifierConfig, ClipClassifier, RandomFeatures, clip_features
-from tatslib.metrics.fidelity import colour_correlation
+from tatslib.metrics.fidelity import colour_correlation, lpips
 from tatslib.metrics.motion import frame_changes, still_share
 from tatslib.training.checkpoint import load_model, read_config
 from tatslib.training.device import default_device
 from tatslib.videos import Video
+from tatslib.vqgan import perceptual
+from tatslib.vqgan.perceptual import load_perceptual
 
 NAMES = ("i3d", "c3d", "random")
 WEIGHTS = "model.safetensors"  # of a classifier
 RANDOM_DIMENSIONS = 64
+NO_NETWORK = "no network"
+VGG16 = "vgg16"  # the name of the official weights of LPIPS
 PIXEL_VERSION = 1  # raise it with any change to what `pixel_rows` computes
 
 
@@ -43,6 +47,7 @@ class Extractor:
     dimensions: int = 0  # F
     frames: tuple[int, int | None] = (1, None)  # fewest and most that it takes
     resolution: int | None = None  # that it was trained with, where others make no sense
+    dtype: torch.dtype = torch.float32  # of the rows
 
     def check(self, frames: int, resolution: int) -> None:
         """Refuse clips that this network cannot look at.
@@ -112,10 +117,38 @@ def open_network(name: str, weights: Path | None = None) -> Extractor:
     return _extractor("classifier", what, checksum, network, config.width, exact, config.resolution)
 
 
+def open_perceptual(name: str) -> Extractor:
+    """LPIPS of the first and the last frame of each clip (Table 2), by the weights that train the VQGAN.
+
+    Args:
+        name: "vgg16", torchvision's weights with the heads of LPIPS 0.1, both checked by their SHA-256; or the file of
+            a released VQGAN, which carries the network along. See `load_perceptual`.
+
+    Raises:
+        UserError: if the weights cannot be had.
+    """
+    network = load_perceptual(None if name == VGG16 else Path(name))
+    if network is None:
+        raise UserError(
+            f"LPIPS has no weights: put {perceptual.VGG16} (from {perceptual.VGG16_URL}) into {home() / 'weights'} or "
+            "into a folder that TATS_MIRROR names, or give the file of a released VQGAN."
+        )
+    if name == VGG16:
+        checksum = hashlib.sha256((perceptual.VGG16_SHA256 + perceptual.HEADS_SHA256).encode()).hexdigest()
+    else:
+        checksum = sha256(Path(name))
+    network = network.to(default_device()).eval()
+
+    def rows(clips: Video) -> Tensor:
+        return lpips(network, clips[:, :1], clips[:, -1:])  # (B, 1)
+
+    return Extractor("lpips", "LPIPS (VGG16)", checksum, rows, network, dimensions=1, frames=(2, None))
+
+
 def pixels() -> Extractor:
     """Motion and colour of each clip, without a network."""
     checksum = hashlib.sha256(f"pixels {PIXEL_VERSION}".encode()).hexdigest()
-    return Extractor("pixels", "no network", checksum, pixel_rows, dimensions=3, frames=(2, None))
+    return Extractor("pixels", NO_NETWORK, checksum, pixel_rows, dimensions=3, frames=(2, None), dtype=torch.float64)
 
 
 def pixel_rows(clips: Video) -> Tensor:

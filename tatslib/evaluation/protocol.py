@@ -1,27 +1,43 @@
 """What is measured and how: the protocol without which no number stands."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tatslib.config import Config
 from tatslib.errors import did_you_mean
 
-METRICS = ("fvd", "kvd", "is", "motion", "colour")
+METRICS = ("fvd", "kvd", "is", "motion", "colour", "ssim", "psnr")
 DISTANCES = ("fvd", "kvd")
 PIXELS = ("motion", "colour")
+PAIRED = ("ssim", "psnr")
+LONG = "long"  # the name of all that is measured along long videos
 PAPER_CLIPS = 2048  # generated videos for FVD and KVD (B.1)
 PAPER_CLIPS_IS = 10_000  # for IS (B.1)
+PAPER_VIDEOS_LONG = 512  # long ones (B.1)
+PAPER_FRAME = 45  # of SSIM and PSNR, counted from 1 (3.1, Table 1c)
 REPEATS = 10  # "we run the evaluations for 10 times and report the standard deviations" (B.1)
+
+JACKKNIFE = "distances: jackknife over up to 20 groups of videos"
+HOW = {  # an interval of 95 % is found, by metric
+    **dict.fromkeys(DISTANCES, JACKKNIFE),
+    "is": "IS: bootstrap over clips",
+    **dict.fromkeys(PIXELS, "motion, colour: bootstrap over clips"),
+    **dict.fromkeys(PAIRED, "SSIM, PSNR: bootstrap over pairs"),
+    LONG: f"{JACKKNIFE}; means over videos: bootstrap over videos; medians, stripes: none",
+}
 
 
 class Settings(Config):
     """What a run shall do, whatever it finds."""
 
-    metrics: tuple[str, ...] = Field(("fvd", "kvd"), min_length=1)
+    metrics: tuple[str, ...] = DISTANCES
     clips: int | None = Field(None, gt=1)  # on either side; None: as many as there are, up to the paper's number
     repeats: int = Field(REPEATS, gt=0)
     seed: int = 0
+    frame: int = Field(PAPER_FRAME, gt=0)  # of SSIM and PSNR, counted from 1
+    long: int | None = Field(None, gt=1)  # frames of long videos, which are measured otherwise and have no `metrics`
 
     @field_validator("metrics")
     @classmethod
@@ -31,9 +47,16 @@ class Settings(Config):
                 raise ValueError(f"there is no metric {metric!r}{did_you_mean(metric, METRICS)}: {', '.join(METRICS)}")
         return tuple(dict.fromkeys(metrics))
 
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if bool(self.metrics) == (self.long is not None):
+            raise ValueError(f"metrics {self.metrics} and long {self.long}: one of the two is needed, not both")
+        return self
+
     def clips_for(self, metric: str, there: int) -> int:
         """Clips on either side for a metric, of so many videos that are there."""
-        return self.clips or min(there, PAPER_CLIPS_IS if metric == "is" else PAPER_CLIPS)
+        most = {"is": PAPER_CLIPS_IS, **dict.fromkeys(PAIRED, there)}.get(metric, PAPER_CLIPS)
+        return self.clips or min(there, most)
 
 
 class Side(Config):
@@ -69,18 +92,26 @@ class Looker(Config):
         return f"{self.what}, SHA-256 {self.checksum[:12]}"
 
 
+class Counts(Config):
+    """How much went into a number."""
+
+    real: int  # clips of a draw
+    generated: int  # clips of a draw, or long videos
+    repeats: int = 1  # draws that differ, on either side
+
+
 class Protocol(Config):
     """All that a number depends on."""
 
     settings: Settings
     real: Side
     generated: Side
-    frames: int
+    frames: int  # of a clip, or of a window of a long video
     resolution: int
     antialias: bool
-    clips: dict[str, int]  # on either side, by metric
-    networks: dict[str, Looker]  # by metric
-    interval: str = "95 %; distances: jackknife over 20 groups of videos; IS, motion, colour: bootstrap over clips"
+    clips: dict[str, Counts]  # by metric
+    networks: dict[str, Looker]  # by metric; of long videos by measure
+    interval: str | None  # how intervals of 95 % were found
     package: str
     torch: str
 
@@ -90,14 +121,36 @@ class Protocol(Config):
 
     def of(self, metric: str) -> str:
         """All that the number of one metric depends on, in one line."""
-        clips = f"{self.clips[metric]:,} clips a side, {self.frames} frames, {self.resolution}x{self.resolution}"
+        count, length = self.clips[metric], self.settings.long
+        shape = f"{self.frames} frames, {self.resolution}x{self.resolution}"
+        if length is not None:
+            shape = (
+                f"{count.generated:,} generated videos of {length:,} frames in windows of {self.frames}, "
+                f"{count.real:,} real clips of {shape}"
+            )
+        elif metric in PAIRED:
+            pairs = f"{count.generated:,} pairs of videos of one name"
+            shape = f"{pairs}, frame {self.settings.frame} of each, {self.resolution}x{self.resolution}"
+        else:
+            shape = f"{count.generated:,} clips a side, {shape}"
         resize = "antialiased" if self.antialias else "not antialiased"
-        again = "" if metric in PIXELS or self.settings.repeats == 1 else f", {self.settings.repeats} repeats"
+        again = "" if count.repeats == 1 else f", {count.repeats} repeats"
         split = self.real.split or self.real.name
-        return f"{clips} {resize}; real: {split}; {self.networks[metric]}{again}, seed {self.settings.seed}"
+        return f"{shape} {resize}; real: {split}; {self._looked(metric)}{again}, seed {self.settings.seed}"
+
+    def _looked(self, metric: str) -> str:
+        if self.settings.long is None:
+            return str(self.networks[metric])
+        return "; ".join(f"{measure}: {looker}" for measure, looker in self.networks.items())
+
+
+def intervals(metrics: Sequence[str]) -> str | None:
+    """How the intervals of these metrics are found, in one line; None where none has any."""
+    found = dict.fromkeys(HOW[metric] for metric in metrics)
+    return f"95 %; {'; '.join(found)}" if found else None
 
 
 def as_json(protocol: Protocol, numbers: dict[str, Any]) -> dict[str, Any]:
     """What is written to a file: the protocol once, and beside each number in a line."""
-    beside = {m: {**found, "protocol": protocol.of("fvd" if m == "long" else m)} for m, found in numbers.items()}
+    beside = {metric: {**found, "protocol": protocol.of(metric)} for metric, found in numbers.items()}
     return {"protocol": protocol.model_dump(mode="json"), "metrics": beside}

@@ -23,9 +23,14 @@ def class_coherence(chances: Tensor) -> Tensor:
     Raises:
         UserError: if these are no probabilities of that shape.
     """
+    return same_class(chances).mean(0)
+
+
+def same_class(chances: Tensor) -> Tensor:
+    """The same of each video: float64 (V, n), 1 where a window has the likeliest class of the first one, else 0."""
     check_probabilities(chances)
     likeliest = chances.argmax(-1)  # (V, n)
-    return (likeliest == likeliest[:, :1]).double().mean(0)
+    return (likeliest == likeliest[:, :1]).double()
 
 
 def inception_coherence(chances: Tensor) -> Tensor:

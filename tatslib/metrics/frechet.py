@@ -7,6 +7,8 @@ are (`tatslib.metrics.uncertainty` shows by how much).
 Letters: B clips, F feature dimensions.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -35,24 +37,41 @@ def frechet_distance(real: Tensor, generated: Tensor, clips_per_dimension: float
             f"features of shape {tuple(real.shape)} and {tuple(generated.shape)}: a Fréchet distance needs equal "
             f"dimensions and at least {clips_per_dimension:g} clips for each."
         )
-    return frechet_between(moments(real), moments(generated))
+    return frechet_between(gaussian(moments(real)), gaussian(moments(generated)))
 
 
-def frechet_between(real: Moments, generated: Moments) -> float:
-    """The same from means and covariances that were gathered piece by piece; any number of clips from two on.
+class Gaussian(NamedTuple):
+    """One side of a distance. To take the root is slow; a side that is held against many others has it once."""
+
+    mean: Tensor  # float64 (F,)
+    covariance: Tensor  # float64 (F, F)
+    root: Tensor  # float64 (F, F), of the covariance
+
+
+def gaussian(gathered: Moments) -> Gaussian:
+    """From mean and covariance that may have been gathered piece by piece; any number of clips from two on.
 
     Raises:
-        UserError: if the dimensions differ or one set has fewer than two clips.
+        UserError: if there are fewer than two clips.
+    """
+    covariance = gathered.covariance
+    return Gaussian(gathered.mean, covariance, _root(covariance))
+
+
+def frechet_between(real: Gaussian, generated: Gaussian) -> float:
+    """Squared Fréchet distance of two Gaussians.
+
+    Raises:
+        UserError: if the dimensions differ.
 
     |m - m'|^2 + tr S + tr S' - 2 tr (S S')^(1/2). The last trace is the sum of the singular values of S^(1/2) S'^(1/2):
     no product of covariances is rooted, in which small directions would drown in the rounding of large ones.
     """
     if real.mean.shape != generated.mean.shape:
         raise UserError(f"features of {len(real.mean)} and {len(generated.mean)} dimensions have no distance.")
-    first, second = real.covariance, generated.covariance
-    cross = torch.linalg.svdvals(_root(first) @ _root(second)).sum()
+    cross = torch.linalg.svdvals(real.root @ generated.root).sum()
     apart = (real.mean - generated.mean).square().sum()
-    return max(0.0, float(apart + first.trace() + second.trace() - 2 * cross))
+    return max(0.0, float(apart + real.covariance.trace() + generated.covariance.trace() - 2 * cross))
 
 
 def _root(covariance: Tensor) -> Tensor:

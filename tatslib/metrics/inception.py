@@ -1,22 +1,20 @@
 """Inception score: is a classifier sure of each clip, and does it see all classes (paper 3.2, Table 1)?
 
-Letters: B clips, k classes, W processes.
+Letters: B clips, k classes.
 """
 
-from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from tatslib.distributed import sum_over_ranks
 from tatslib.errors import UserError
 from tatslib.metrics.coherence import check_probabilities
 
 
 class InceptionSums(NamedTuple):
-    """All that an inception score needs to know of its clips: three sums, so that pieces can be added."""
+    """All that an inception score needs to know of its clips."""
 
     clips: int
     classes: Tensor  # float64 (k,), sum of their class probabilities
@@ -35,7 +33,7 @@ class InceptionSums(NamedTuple):
 
 
 def inception_sums(chances: Tensor) -> InceptionSums:
-    """Of one piece.
+    """Of clips.
 
     Args:
         chances: class probabilities (B, k).
@@ -46,26 +44,6 @@ def inception_sums(chances: Tensor) -> InceptionSums:
     check_probabilities(chances, "clips", "classes")
     x = chances.detach().cpu().double()
     return InceptionSums(len(x), x.sum(0), float(torch.special.entr(x).sum()))
-
-
-def added(parts: Iterable[InceptionSums]) -> InceptionSums:
-    """Of all pieces together; the score does not depend on how the clips were divided.
-
-    Raises:
-        UserError: if there are no parts or their classes differ.
-    """
-    found = list(parts)
-    if len({part.classes.shape for part in found}) != 1:
-        raise UserError(f"{len(found)} parts with {[len(p.classes) for p in found]} classes have no inception score.")
-    clips, surprise = sum(part.clips for part in found), sum(part.surprise for part in found)
-    return InceptionSums(clips, torch.stack([part.classes for part in found]).sum(0), surprise)
-
-
-def over_ranks(part: InceptionSums) -> InceptionSums:
-    """Of the pieces of all processes, the same on each; in one process, `part` itself."""
-    sums = torch.cat([torch.tensor([part.clips, part.surprise], dtype=torch.float64), part.classes])
-    sum_over_ranks(sums)
-    return InceptionSums(int(sums[0]), sums[2:], float(sums[1]))
 
 
 def inception_scores(chances: Tensor, splits: int = 1) -> Tensor:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from tatslib.errors import UserError
-from tatslib.randomness import torch_generator
 
 DEGREE, SHIFT = 3, 1.0  # of the kernel (x.y / F + 1)^3
 ROWS = 1024  # of a table of kernel values that are computed at once
@@ -34,29 +33,6 @@ def kernel_distance(real: Tensor, generated: Tensor, unbiased: bool = True) -> f
         raise UserError(f"{len(real)} and {len(generated)} clips are too few for a kernel distance.")
     x, y = (features.detach().cpu().double() for features in (real, generated))
     return _within(x, unbiased) + _within(y, unbiased) - 2 * float(_sums(x, y).sum()) / (len(x) * len(y))
-
-
-def kernel_distances_of_subsets(real: Tensor, generated: Tensor, size: int, subsets: int, seed: int) -> Tensor:
-    """The unbiased distance of random subsets, whose mean and spread are reported for large sets.
-
-    Args:
-        real: float (B, F).
-        generated: float (B', F).
-        size: clips of each subset, drawn without repetition: a clip that came twice would be compared with itself.
-        subsets: how many.
-        seed: of the draw.
-
-    Returns:
-        float64 (subsets,). They share clips, so that their spread is no standard error of the whole.
-
-    Raises:
-        UserError: if a set has fewer clips than a subset.
-    """
-    if size > min(len(real), len(generated)):
-        raise UserError(f"subsets of {size} clips cannot be drawn from {len(real)} and {len(generated)}.")
-    generator = torch_generator(seed, "kernel distance")
-    draws = ([torch.randperm(len(x), generator=generator)[:size] for x in (real, generated)] for _ in range(subsets))
-    return torch.tensor([kernel_distance(real[a], generated[b]) for a, b in draws], dtype=torch.float64)
 
 
 def _within(x: Tensor, unbiased: bool) -> float:

@@ -1,6 +1,8 @@
-"""Mean and covariance of features, gathered piece by piece: clips need not be in memory at once, nor on one machine.
+"""Mean and covariance of features, gathered piece by piece: what is known of groups of clips is known of their union.
 
-Letters: B clips, F feature dimensions, W processes.
+So the distance without one group after the other, from which the jackknife has its error, looks at each clip once.
+
+Letters: B clips, F feature dimensions.
 """
 
 from collections.abc import Iterable
@@ -9,7 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tatslib.distributed import gather_rows
 from tatslib.errors import UserError
 
 
@@ -62,13 +63,6 @@ def merged(parts: Iterable[Moments]) -> Moments:
     if whole is None:
         raise UserError("no features were gathered: a mean needs at least one clip.")
     return whole
-
-
-def over_ranks(part: Moments) -> Moments:
-    """Of the pieces of all processes, the same numbers on each; in one process, `part` itself."""
-    counts = gather_rows(torch.tensor([part.clips]))
-    means, scatters = gather_rows(part.mean[None]), gather_rows(part.scatter[None])
-    return merged(Moments(*row) for row in zip(counts.tolist(), means, scatters, strict=True))
 
 
 def _pair(a: Moments, b: Moments) -> Moments:

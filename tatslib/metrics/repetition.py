@@ -26,20 +26,15 @@ def repeated_frames(tokens: Tensor) -> Tensor:
     Raises:
         UserError: for another number of dimensions.
     """
-    frames = _frames(tokens)
-    found = torch.zeros(frames.shape[:2], dtype=torch.bool)
-    for row, video in enumerate(frames):
-        _, kinds = torch.unique(video, dim=0, return_inverse=True)  # (t,)
-        earlier = (kinds[:, None] == kinds[None, :]).tril(-1)
-        found[row] = earlier.any(1)
-    return found
+    kinds = _kinds(tokens)
+    return (kinds[:, :, None] == kinds[:, None, :]).tril(-1).any(2)
 
 
 def loop_length(tokens: Tensor, times: int = 2) -> Tensor:
     """After how many latent frames a video has come to repeat itself exactly, at its end.
 
     Args:
-        tokens: int64 (V, t, h, w).
+        tokens: int64 (V, t, h, w). uint8 frames (V, T, H, W * 3) do as well.
         times: how often the loop has to be seen, last frame included, to count as one; 2 or more.
 
     Returns:
@@ -51,12 +46,11 @@ def loop_length(tokens: Tensor, times: int = 2) -> Tensor:
     """
     if times < 2:
         raise UserError(f"a loop that is seen {times} times is no loop: ask for 2 or more.")
-    frames = _frames(tokens)
-    found = torch.zeros(len(frames), dtype=torch.int64)
-    for length in range(frames.shape[1] // times, 0, -1):
+    kinds = _kinds(tokens)
+    found = torch.zeros(len(kinds), dtype=torch.int64)
+    for length in range(kinds.shape[1] // times, 0, -1):
         end = (times - 1) * length
-        loops = (frames[:, -end:] == frames[:, -end - length : -length]).all(2).all(1)
-        found[loops] = length
+        found[(kinds[:, -end:] == kinds[:, -end - length : -length]).all(1)] = length
     return found
 
 
@@ -77,6 +71,11 @@ def same_at_lag(tokens: Tensor, lags: Sequence[int]) -> Tensor:
     if not all(1 <= lag < frames.shape[1] for lag in lags):
         raise UserError(f"lags {list(lags)} do not fit into {frames.shape[1]} latent frames: they run from 1 on.")
     return torch.stack([(frames[:, lag:] == frames[:, :-lag]).double().mean((1, 2)) for lag in lags], dim=1)
+
+
+def _kinds(tokens: Tensor) -> Tensor:
+    """A number for each latent frame, the same for equal ones of a video: int64 (V, t)."""
+    return torch.stack([torch.unique(video, dim=0, return_inverse=True)[1] for video in _frames(tokens)])
 
 
 def _frames(tokens: Tensor) -> Tensor:

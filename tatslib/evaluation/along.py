@@ -1,0 +1,138 @@
+"""Numbers along long videos, each with the spread of its repeats and an interval (paper 3.3, B.1).
+
+Letters: V videos, n windows of a video, B clips, F feature dimensions, R repeats, g groups of videos.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from tatslib.distributed import rank, world_size
+from tatslib.evaluation.measures import (
+    GROUPS,
+    Draw,
+    Numbers,
+    bootstrap,
+    group_of,
+    interval,
+    jackknife_variance,
+    summary,
+)
+from tatslib.metrics.features import features_of_all
+from tatslib.metrics.frechet import Gaussian, frechet_between, gaussian
+from tatslib.metrics.moments import Moments, merged, moments
+
+Draws = Sequence[Sequence[int]]  # of each repeat, which videos
+
+
+def over_videos(values: Tensor, draws: Draws, seed: int) -> Numbers:
+    """The mean over videos of numbers that each video has.
+
+    Args:
+        values: float (V,), or (V, n) for a curve. What is not finite is left out.
+        draws: of repeats that differ; the spread of a single one is None.
+        seed: of the bootstrap over the videos of the first draw, which gives the interval of 95 %.
+
+    Returns:
+        "mean", "spread" over draws, "interval"; lists where a curve was given. Where nothing is finite, None.
+    """
+    if values.ndim == 2:
+        points = [over_videos(column, draws, seed) for column in values.unbind(1)]
+        return {name: _curve([point[name] for point in points]) for name in ("mean", "spread", "interval")}
+    parts = [part[part.isfinite()] for part in (values[list(draw)].double() for draw in draws)]
+    if not all(len(part) for part in parts):
+        return {"mean": None, "spread": None, "interval": None}
+    found = summary([float(part.mean()) for part in parts])
+    around = bootstrap(parts[0], seed)
+    moved = found["mean"] - float(parts[0].mean())  # the interval was found around the mean of the first draw
+    return {
+        "mean": found["mean"],
+        "spread": found["spread"],
+        "interval": None if around is None else [edge + moved for edge in around],
+    }
+
+
+def median_of(values: Tensor) -> float | None:
+    """The median of what is finite, None where nothing is."""
+    finite = values[values.isfinite()]
+    return float(finite.median()) if len(finite) else None
+
+
+class Distances(NamedTuple):
+    """Fréchet distances of the windows of long videos from real clips."""
+
+    repeats: Tensor  # float64 (R, n)
+    without_real: Tensor  # (g, n), the first repeat without one group of real videos after the other
+    without_generated: Tensor  # (g, n)
+
+    def numbers(self) -> dict[str, Numbers | None]:
+        """ "quality", and "change", the same in percent of each repeat's first window (Fig. 5); None if that is 0."""
+        start = [part[:, :1] for part in self]
+        if any((first <= 0).any() for first in start):
+            return {"quality": _with_interval(self), "change": None}
+        change = Distances(*(100 * (part / first - 1) for part, first in zip(self, start, strict=True)))
+        return {"quality": _with_interval(self), "change": _with_interval(change)}
+
+
+def window_distances(windows: Tensor, draws: Draws, real: Sequence[Draw]) -> Distances:
+    """Fréchet distance of each window's set of clips, for all repeats, and without one group of videos in turn.
+
+    Processes share the windows. Groups are left out of means and covariances, so that no clip is looked at twice.
+
+    Args:
+        windows: features, float (V, n, F).
+        draws: which videos each repeat takes, R of them.
+        real: R draws of real clips.
+    """
+    whole = [gaussian(moments(draw.rows)) for draw in real]
+    without = _without_each(real[0].rows, group_of(real[0].videos, GROUPS))
+    group = group_of(draws[0], GROUPS)
+    rows = []
+    for window in windows.unbind(1)[rank() :: world_size()]:
+        made = {tuple(draw): gaussian(moments(window[list(draw)])) for draw in draws}  # the same one is made once
+        repeats = [frechet_between(one, made[tuple(draw)]) for one, draw in zip(whole, draws, strict=True)]
+        first = made[tuple(draws[0])]
+        left_real = [frechet_between(one, first) for one in without]
+        left_made = [frechet_between(whole[0], one) for one in _without_each(window[list(draws[0])], group)]
+        rows.append([*repeats, *left_real, *left_made])
+    sizes = [len(draws), len(without), len(group.unique()) if len(group.unique()) > 1 else 0]
+    mine = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), sum(sizes))
+    return Distances(*features_of_all(mine, windows.shape[1]).T.split(sizes))
+
+
+def real_against_real(real: Sequence[Draw], clips: int) -> Numbers:
+    """What so many real clips (all of a draw, if it has fewer) score against those of the draw before.
+
+    Returns:
+        Mean and spread over repeats, and how many "clips" these were: fewer ones score more.
+    """
+    few = [gaussian(moments(draw.rows[:clips])) for draw in real[1:]]
+    found = [frechet_between(gaussian(moments(one.rows)), other) for one, other in zip(real, few, strict=False)]
+    return {**summary(found), "clips": min(clips, len(real[0].rows))}
+
+
+def _with_interval(found: Distances) -> Numbers:
+    """Mean and spread over repeats, and an interval by the jackknife, None where there is but one group of videos."""
+    sides = [part.T.tolist() for part in (found.without_real, found.without_generated)]  # (n, g) each
+    means = [summary(repeats) for repeats in found.repeats.T.tolist()]
+    errors = [sum(map(jackknife_variance, point)) ** 0.5 if all(point) else None for point in zip(*sides, strict=True)]
+    return {
+        "mean": [point["mean"] for point in means],
+        "spread": _curve([point["spread"] for point in means]),
+        "interval": _curve([interval(one["mean"], error) for one, error in zip(means, errors, strict=True)]),
+        "repeats": found.repeats.tolist(),
+    }
+
+
+def _without_each(rows: Tensor, group: Tensor) -> list[Gaussian]:
+    """The clips (B, F) without one group after the other; none where there is but one."""
+    parts = [moments(rows[group == one]) for one in group.unique().tolist()]
+    others: list[list[Moments]] = [parts[:k] + parts[k + 1 :] for k in range(len(parts))]
+    return [gaussian(merged(left)) for left in others] if len(parts) > 1 else []
+
+
+def _curve(points: list[Any]) -> list[Any] | None:
+    """What every point has; None where none has it."""
+    return None if all(point is None for point in points) else points
