@@ -262,8 +262,8 @@ LONG = (
                 digits=1,
             ),
         ),
-        "10 Clouds before a judge of sports",
-        'seen = {"actions"',
+        "11 Smooth transitions",
+        'wear = {"late/classifier"',
         "A classifier of six motions stands for I3D, and another world for the sky. That the distance falls can be "
         "seen here; that it is for this reason cannot. The rule was set before there were results.",
     ),

@@ -126,6 +126,7 @@ def test_the_levels_of_a_hierarchy_are_led_alike(tmp_path):
         index = TokenIndex(codes=12, latent_shape=(2, 4, 4), vqgan="0" * 12, lead=lead)
         (tmp_path / name).mkdir()
         (tmp_path / name / "data.json").write_text(index.to_json())
+        (tmp_path / name / "config.json").touch()
     given = (tmp_path / "sparse", [], Path("sound"), Path("ear"))
     assert check_told(*given, [tmp_path / "longer"]) == leads["sparse"]
     for name in ("other", "none"):

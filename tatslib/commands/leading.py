@@ -25,8 +25,11 @@ def lead_of(transformer: Path) -> Lead | None:
     """What the clips were led by on which a transformer was trained; None for a class or nothing.
 
     Raises:
-        UserError: for a released one that was converted by a version that did not note it.
+        UserError: for a folder that holds no model, or a released one that was converted by a version that did not note
+            what it is led by.
     """
+    if not (transformer / "config.json").is_file():
+        raise UserError(f"there is no {transformer / 'config.json'}: {transformer} is no model of this project.")
     path, facts = transformer / "data.json", transformer / FACTS
     lead = TokenIndex.from_json(path.read_text(), source=path).lead if path.is_file() else None
     if lead is None and facts.is_file():

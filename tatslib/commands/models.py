@@ -9,6 +9,7 @@ from tyro.conf import Positional
 from tatslib import recipes
 from tatslib.commands.tree import app, recipe
 from tatslib.downloads import RELEASED, released_file
+from tatslib.errors import UserError
 from tatslib.training.convert import convert
 
 
@@ -41,6 +42,8 @@ def convert_command(
         vqgan: file or folder of the VQGAN, for a transformer's file that leaves it out or its settings open.
         sound_vqgan: the same of the VQGAN of its sound.
     """
+    if out is None and not file.suffix:
+        raise UserError(f"{file} has no ending that could be left off: say with --out which folder to make.")
     print("\n".join(convert(file, out or file.with_suffix(""), vqgan, sound_vqgan)))
 
 

@@ -86,7 +86,8 @@ def measure_video(video: Listed, quick: bool = False) -> int:
 def _measure_drums(video: Listed, quick: bool = False) -> int:
     frames = measure_video(video, quick)
     assert video.beside is not None
-    check_sound(video.beside, len(read_pickled(video.beside)), video.path, claimed_frames(video.path))
+    claimed = claimed_frames(video.path) or frames
+    check_sound(video.beside, len(read_pickled(video.beside)), video.path, claimed)
     return frames
 
 
@@ -102,7 +103,7 @@ def _measure_game(video: Listed, quick: bool = False) -> int:
     if video.entry.problem:
         raise UserError(video.entry.problem)
     frames = measure_video(video, quick)
-    check_story(video.entry, read_game_log(video.entry.log), claimed_frames(video.path))
+    check_story(video.entry, read_game_log(video.entry.log), claimed_frames(video.path) or frames)
     return frames
 
 

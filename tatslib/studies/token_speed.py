@@ -62,7 +62,8 @@ def studies() -> Iterator[Study]:
         encoded and written to a shard. step/shards: seconds of a training step of the transformer, forward, backward
         and update, with tokens from such a shard, which has been read and checked once before. step/anew: the same
         with other windows in each step, cut out and encoded within it. ratio: step/anew over step/shards. Medians of
-        interleaved rounds of about {3 * SECONDS:.0f} seconds in all. Three repetitions stand where others have
+        interleaved rounds, by the clock on the wall, with all threads that the machine has, about
+        {3 * SECONDS:.0f} seconds in all. Three repetitions stand where others have
         seeds.""",
         run,
         seeds_of="repetitions",

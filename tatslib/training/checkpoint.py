@@ -6,6 +6,11 @@ other file. It is written under a temporary name and renamed when complete, so a
 leaves the previous one as it was. Nothing here unpickles: a file that is a pickle is refused before anything in it
 could run. Where several processes train, the first of them reads and writes, and files hold whole tensors: they do not
 tell how many processes there were.
+
+`torch.distributed.checkpoint` is not used. What it writes is a folder of slices with a pickle that lists them. Of its
+functions that put whole states together, those for optimisers make a step in one that has made none, to learn what
+such a state consists of. The discriminators have made none before they start, and a training that was saved by then
+would be another one than a training that was not.
 """
 
 import hashlib

@@ -32,6 +32,7 @@ from tatslib.progress import progress
 from tatslib.training.checkpoint import newest, restore, save_checkpoint, write_text
 from tatslib.training.device import Precision, loss_scaler, use_idle_cores
 
+SMALLEST_SCALE = 2.0**-14  # of float16's losses; at this one a gradient overflows that is beyond all sense
 STOPPING = ("SIGINT", "SIGTERM", "SIGUSR1")  # the last is not on every system
 
 
@@ -235,16 +236,16 @@ def refuse_nonsense(terms: Terms, norm: float, name: str, step: int, run: Path) 
 
 
 def refuse_lost_scale(scaler: GradScaler, step: int, run: Path) -> None:
-    """Stop a float16 training whose gradient is infinite at every scale: each update would be left out, without end.
+    """Stop a float16 training whose gradient overflows at every scale: each update would be left out, without end.
 
     Raises:
         NotFinite: names the step and the last good checkpoint.
     """
-    if scaler.is_enabled() and scaler.get_scale() < 1:
+    if scaler.is_enabled() and scaler.get_scale() < SMALLEST_SCALE:
         stop_all(
             NotFinite(
-                f"In float16 the gradient stayed infinite whatever it was scaled by, up to step {step + 1}; "
-                f"{last_good(run)}. The lowest learning rate does not help there: train in float32 or bfloat16."
+                f"In float16 the gradient overflowed again and again, up to step {step + 1}, where the loss is scaled "
+                f"by {scaler.get_scale():.1e}; {last_good(run)}. Train in float32 or bfloat16, in another folder."
             )
         )
 

@@ -8,12 +8,14 @@ import resource
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import torch
+
+from tatslib.errors import UserError
 
 RESET = Path("/proc/self/clear_refs"), "5"  # written there, it makes Linux forget the peak of a process
 STATUS, PEAK = Path("/proc/self/status"), "VmHWM:"  # in kB
@@ -22,13 +24,19 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 
-def forget_peak(device: torch.device) -> None:
-    """Let `peak_megabytes` speak of what comes from now on; without a GPU and without Linux it cannot be had."""
+def forget_peak(device: torch.device) -> bool:
+    """Let `peak_megabytes` speak of what comes from now on; False where that cannot be had, and it speaks of all.
+
+    It takes a GPU, or Linux that lets a process do so.
+    """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    elif RESET[0].exists():
-        with suppress(OSError):  # where it is not allowed, the peak stays that of the whole process
-            RESET[0].write_text(RESET[1])
+        return True
+    try:
+        RESET[0].write_text(RESET[1])
+    except OSError:
+        return False
+    return True
 
 
 def peak_megabytes(device: torch.device) -> float:
@@ -54,14 +62,26 @@ def peak_of(work: Callable[[], object], device: torch.device) -> int:
 
 @torch.no_grad()
 def growth_of(work: Callable[[], object], device: torch.device) -> float:
-    """MB that are held at most while `work` runs, over what is held before."""
-    forget_peak(device)
+    """MB that are held at most while `work` runs, over what is held before.
+
+    Raises:
+        UserError: on a machine that cannot tell.
+    """
+    if not forget_peak(device):
+        raise UserError("what a piece of work holds can be measured on Linux or on a GPU only.")
     before = peak_megabytes(device)
     work()
     return peak_megabytes(device) - before
 
 
 def in_fresh_process(work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs) -> Result:
-    """`work` of what is given, done in a new process that ends with it; function and answer must be picklable."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(work, *given, **named).result()
+    """`work` of what is given, done in a new process that ends with it; function and answer must be picklable.
+
+    Raises:
+        UserError: if that process was ended from outside, as for want of memory.
+    """
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            return pool.submit(work, *given, **named).result()
+    except BrokenProcessPool as error:
+        raise UserError("a process was killed while it measured: this machine may have too little memory.") from error

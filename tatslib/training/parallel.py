@@ -3,7 +3,7 @@
 By default every process holds the whole model and its optimiser, and gradients are averaged while they are computed
 (DDP). A model that is too large for that is sharded: each process holds a slice of every tensor, and layers are put
 together when their turn comes (FSDP2). Files hold whole tensors either way, so that a run goes on with any number of
-processes, sharded or not.
+processes, sharded or not (`checkpoint.py` says why they are ours and not those of `torch.distributed.checkpoint`).
 """
 
 import inspect

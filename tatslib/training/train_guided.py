@@ -63,9 +63,11 @@ def guidable(
         run: folder of the run, which may have been begun.
 
     Raises:
-        UserError: if there is no condition to leave out, or the run was begun with another dropout.
-        ValidationError: for a share outside of [0, 1).
+        UserError: for a share outside of [0, 1), if there is no condition to leave out, or if the run was begun with
+            another dropout.
     """
+    if not 0 <= condition_dropout < 1:
+        raise UserError(f"a condition is left out of a share of the clips, from 0 to below 1, not {condition_dropout}.")
     from_main(lambda: _check_begun(run, condition_dropout))
     if condition_dropout == 0:
         return config, training

@@ -12,14 +12,14 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tatslib.config import Config
 from tatslib.distributed import any_rank, first_on_each_machine, stop_all
 from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
-from tatslib.training.checkpoint import claim_run, save_model, weights_fingerprint
+from tatslib.training.checkpoint import claim_run, save_model
 from tatslib.training.device import autocast, prepare
 from tatslib.training.loop import LoopSettings, Share, Terms, linear_tail, train
 from tatslib.training.parallel import gradients_travel, replicate
+from tatslib.training.run_perceptual import as_begun
 from tatslib.videos import to_model
 from tatslib.vqgan.config import Norm
 from tatslib.vqgan.discriminators import Adversaries, DiscriminatorConfig, pick_frames
@@ -215,20 +215,19 @@ def draws(seed: int, stream: str, step: int, share: Share, purpose: str) -> torc
     )
 
 
-class PerceptualWeights(Config):
-    """What LPIPS a run was trained with, so that it does not come or go, or change, where the run is taken up again."""
-
-    perceptual_network: str  # fingerprint of its weights, or "none"
-
-
 def perceptual_term(training: VQGANTraining, path: Path | None = None) -> nn.Module | None:
     """LPIPS as the training wants it; nothing if its weight is 0 or the network cannot be had (which is said).
 
     Args:
         training: weight, range and dropout.
         path: a released checkpoint that carries the network along; see `load_perceptual`.
+
+    Raises:
+        UserError: for a checkpoint that would not be used, or if only some processes have the network.
     """
     if not training.perceptual_weight:
+        if path is not None:
+            raise UserError(f"these settings give LPIPS no weight, so {path} would not be used: leave it out.")
         return None
     with first_on_each_machine():  # which downloads it for the others
         network = load_perceptual(path, input_range=training.perceptual_range, dropout=training.perceptual_dropout)
@@ -265,8 +264,7 @@ def train_vqgan(
     claim_run(run, config, training)
     task = VQGANTask(config, training, data, torch.device(device), start, perceptual=perceptual)
     if training.perceptual_weight:
-        network = weights_fingerprint(task.perceptual) if task.perceptual is not None else "none"
-        claim_run(run, config, training, PerceptualWeights(perceptual_network=network))
+        task.perceptual = as_begun(run, task.perceptual)
     train(task, training, run, label=label)
     save_model(run, task.vqgan, config)
     return task.vqgan.eval()
