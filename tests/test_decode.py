@@ -6,13 +6,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
 from tatslib.sampling.decode import Decoder, Engine
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.kv_cache import KVCache
-from tatslib.sampling.products import Weights
+from tatslib.sampling.products import Int8Product, Weights, product_of
 from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.transformer.masks import causal_mask
 
@@ -91,6 +92,18 @@ def test_reduced_precision_stays_near_and_gives_full_precision_logits(weights: W
     assert logits.dtype == torch.float32
     torch.testing.assert_close(logits, exact, atol=1e-6 if weights == "own" else 0.02, rtol=0)
     assert weights == "own" or not torch.equal(logits, exact)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_weights_in_8_bits_are_off_by_half_a_scale_at_most(dtype: torch.dtype) -> None:
+    layer = nn.Linear(200, 96)
+    layer.weight.data = torch.randn(96, 200, generator=torch_generator(0, "test"))
+    product = product_of(layer.to(dtype), "int8")
+    assert isinstance(product, Int8Product) and product.scales.dtype == torch.bfloat16
+    scales = product.scales.double()[:, None]
+    error = (product.weight * scales - layer.weight.double()).abs() / scales
+    assert error.max() < 0.5 + 1e-5
+    assert (product.weight.abs().amax(1) == 127).all()
 
 
 def test_weights_of_another_kind_end_in_a_sentence() -> None:

@@ -3,8 +3,9 @@
 B batch · N tokens read at once · V vocabulary · C latent frames of context
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,8 +16,11 @@ from tatslib.sampling.filters import Filters
 from tatslib.sampling.kv_cache import KVCache
 from tatslib.sampling.native_step import NativeStep, native_step
 from tatslib.sampling.products import Weights
+from tatslib.sampling.recording import Recording
 from tatslib.transformer.gpt import GPT
 from tatslib.transformer.masks import padding_of, without_padding
+
+Result = TypeVar("Result")
 
 
 class Layout(NamedTuple):
@@ -37,7 +41,7 @@ class Engine(NamedTuple):
     """
 
     weights: Weights = "own"  # numbers in which the layers' weights are held for steps; a prefix is read with the own
-    compiled: bool = False  # fuse a step's operations, on a GPU: takes minutes at the first step
+    compiled: bool = False  # fuse a step's operations, on a GPU with fixed shapes: takes minutes at the first step
     native: bool = True  # single sequences of small models on a processor: all in C, if there is a compiler
     fixed_shapes: bool | None = None  # look at the whole cache in every step; None: on a GPU, to play steps back
 
@@ -54,7 +58,8 @@ class Decoder:
     compute in other numbers convert the model, or choose the weights of the `Engine`.
 
     `batch` is the largest number of sequences; fewer can be read. Nothing is allocated per step but activations, and
-    nothing waits for the device: slot and position of a step are tensors there.
+    nothing waits for the device: slot and position of a step are tensors there. With fixed shapes a GPU records a step
+    and the draw after it, and plays them back.
     """
 
     def __init__(self, model: GPT, batch: int, first_token: int = 0, engine: Engine = OWN) -> None:
@@ -65,6 +70,8 @@ class Decoder:
         self.cache = KVCache(model, batch, model.config.block_size, fixed_shapes)
         self.fast: FastStep | NativeStep | None = None
         self.made_for: list[tuple[int, int]] = []
+        self.recorded = self.device.type == "cuda" and fixed_shapes
+        self.recordings: dict[Hashable, Recording[Any]] = {}
         self.next = 0
 
     @torch.inference_mode()
@@ -103,7 +110,8 @@ class Decoder:
             UserError: if the block is full.
         """
         with torch.autocast(self.device.type, enabled=False):
-            return self._step(tokens).clone()
+            self._open()
+            return self._play("step", self._read, tokens.to(self.device)).clone()
 
     @torch.inference_mode()
     def generate(
@@ -146,25 +154,52 @@ class Decoder:
         self, logits: Tensor, count: int, filters: Filters, noise: Iterator[Tensor], seen: Tensor | None
     ) -> Tensor | None:
         """`generate` in torch; None if any logit was not finite."""
-        first, tokens = self.first_token, list[Tensor]()
-        checksum = logits.new_zeros(())
+        tokens, checksum, turn = list[Tensor](), logits.new_zeros(()), partial(self._turn, filters)
         with torch.autocast(self.device.type, enabled=False):
             for place in range(count):
-                if place > 0:
-                    logits = self._step(tokens[-1])
-                checksum.add_(logits.sum())
-                if seen is not None:
-                    logits = filters.discourage(logits, seen[:, :, place])
-                token = filters.draw(logits, next(noise))
-                tokens.append(token + first if first else token)
+                before = None if seen is None else seen[:, :, place]  # (B, C)
+                if place == 0:
+                    token, total = self._draw(filters, logits, next(noise), before)
+                else:
+                    self._open()
+                    token, total = self._play(filters, turn, tokens[-1], next(noise), before)
+                checksum.add_(total)
+                tokens.append(token.clone() if self.recorded else token)  # the next is written over a recorded one
         finite = torch.isfinite(checksum)  # the only question to the device: a sum is finite if all that went in was
         return torch.stack(tokens, dim=1) if finite else None
 
-    def _step(self, tokens: Tensor) -> Tensor:
+    def _turn(self, filters: Filters, tokens: Tensor, luck: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Read a token of each sequence and draw the next: see `_draw`."""
+        return self._draw(filters, self._read(tokens), luck, seen)
+
+    def _draw(self, filters: Filters, logits: Tensor, luck: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
+        """A token of each sequence, int64 (B,) of the joint vocabulary, and the sum of all logits."""
+        total = logits.sum()
+        if seen is not None:
+            logits = filters.discourage(logits, seen)
+        token = filters.draw(logits, luck)
+        return token + self.first_token if self.first_token else token, total
+
+    def _open(self) -> None:
+        """Make room for one more token of each sequence, which stands at the next position."""
         assert self.fast is not None, "a prefix comes first"
         self.cache.open(1)
+        self.fast.seek(self.next)
         self.next += 1
-        return widened(self.fast(tokens, self.next - 1))
+
+    def _read(self, tokens: Tensor) -> Tensor:
+        """Read int64 (B,) into the open slot; logits (B, V - first_token), which the next step may overwrite."""
+        assert self.fast is not None, "a prefix comes first"
+        return widened(self.fast(tokens))
+
+    def _play(self, name: Hashable, work: Callable[..., Result], *given: Tensor | None) -> Result:
+        """Do work; where steps are recorded, play it back. A name tells it from other work on tensors of its shapes."""
+        if not self.recorded:
+            return work(*given)
+        key = (name, *(None if one is None else (one.shape, one.dtype) for one in given))
+        if key not in self.recordings:
+            self.recordings[key] = Recording(work, *given)
+        return self.recordings[key](*given)
 
     def _make_step(self, batch: int) -> None:
         """See to it that the next steps use the model's weights as they are now, wherever they are now."""
@@ -172,10 +207,11 @@ class Decoder:
         now = [(weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in weights]
         if self.fast is None or self.fast.batch != batch or now != self.made_for:
             engine, self.made_for, self.fast = self.engine, now, None
+            self.recordings.clear()
             if engine.native and batch == 1 and engine.weights == "own" and not self.cache.fixed_shapes:
                 self.fast = native_step(self.model, self.cache, self.first_token)
             if self.fast is None:
-                compiled = engine.compiled and self.device.type == "cuda"
+                compiled = engine.compiled and self.recorded
                 self.fast = FastStep(self.model, self.cache, batch, self.first_token, engine.weights, compiled)
 
 

@@ -12,7 +12,7 @@ operations there are, and that nothing is moved that need not be. Compared with 
   for so many steps.
 
 Weights are used where they lie unless smaller ones are asked for (`products`). What changes from step to step are the
-numbers in those buffers: a GPU can record the step once and play it back.
+numbers in those buffers: a GPU can record the step once and play it back (`recording`).
 
 Dimension letters
     B batch · D width · V logits · M keys attended to · heads and d: D = heads * d
@@ -33,7 +33,6 @@ from tatslib.sampling.products import Product, Weights, product_of
 from tatslib.transformer.gpt import GPT
 
 WRITTEN_OUT = 8192  # numbers up to which GELU written out is faster than the library's, which starts slowly
-Work = Callable[[], object]
 
 
 class Layer(NamedTuple):
@@ -49,12 +48,30 @@ class Layer(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """What is looked at as long as the cache's stretch is the same: views, and room for the scores."""
+    """What is looked at as long as the cache's stretch is the same: views, and room for the scores.
 
-    shown: Tensor  # (1 or B * heads, 1, M), 0 where there is something to see, else minus infinity
-    keys: list[Tensor]  # for each layer (B * heads, d, M)
-    values: list[Tensor]  # for each layer (B * heads, M, d)
+    Heads are in one with the batch, B * heads, or apart, (B, heads): see `FastStep.heads_apart`.
+    """
+
+    shown: Tensor  # (1 or B * heads, 1, M) or (1 or B, 1 or heads, 1, M), 0 where there is something to see, else -inf
+    keys: list[Tensor]  # for each layer (B * heads, d, M) or (B, heads, M, d)
+    values: list[Tensor]  # for each layer (B * heads, M, d) or (B, heads, M, d)
     scores: Tensor  # (B * heads, 1, M)
+
+
+class Room(NamedTuple):
+    """Where a step writes what it finds on its way, and views of that."""
+
+    x: Tensor  # (B, D)
+    qkv: Tensor  # (B, 3 * D)
+    queries: Tensor  # (B, heads, 1, d), of `qkv`
+    news: Tensor  # (2, B, heads, 1, d), keys and values, of `qkv`
+    gathered: Tensor  # (B, heads, 1, d), queries side by side
+    flat: Tensor  # (B * heads, 1, d), of `gathered`
+    attended: Tensor  # (B, D)
+    rows: Tensor  # (B * heads, 1, d), of `attended`
+    up: Tensor  # (B, 4 * D)
+    bent: Tensor  # (B, 4 * D)
 
 
 class FastStep:
@@ -72,9 +89,8 @@ class FastStep:
     def __init__(
         self, model: GPT, cache: KVCache, batch: int, first_token: int, weights: Weights, compiled: bool = False
     ) -> None:
-        heads, width, head = model.config.heads, model.config.width, model.head.weight.detach()
-        room = partial(torch.zeros, dtype=head.dtype, device=head.device)
-        self.cache, self.batch, self.scale = cache, batch, (width // heads) ** -0.5
+        self.heads, self.width, head = model.config.heads, model.config.width, model.head.weight.detach()
+        self.cache, self.batch, self.scale = cache, batch, (self.width // self.heads) ** -0.5
         self.token_rows, self.position_rows = model.tok_emb.weight.detach(), model.pos_emb.detach()
         self.layers = []
         for block, store in zip(model.blocks, cache.stores, strict=True):
@@ -86,61 +102,84 @@ class FastStep:
         self.norm, self.head = norm_of(model.ln_f), head[first_token:].t()
         self.tokens = torch.zeros(batch, dtype=torch.int64, device=head.device)
         self.position = torch.zeros(1, dtype=torch.int64, device=head.device)
-        self.x, self.attended = room(batch, width), room(batch, width)
-        self.qkv, self.up, self.bent = room(batch, 3 * width), room(batch, 4 * width), room(batch, 4 * width)
-        self.logits = room(batch, self.head.shape[1])
-        # views of these, as the cache and the products of attention want them
-        split = rearrange(self.qkv, "B (three heads d) -> three B heads 1 d", three=3, heads=heads)
-        self.queries, self.news = split[0], split[1:]
-        self.rows = rearrange(self.attended, "B (heads d) -> (B heads) 1 d", heads=heads)
-        # only a single sequence has its queries side by side; those of several are copied together
-        self.gathered = self.queries if batch == 1 else room(batch, heads, 1, width // heads)
-        self.flat = rearrange(self.gathered, "B heads 1 d -> (B heads) 1 d")
+        self.logits = head.new_zeros(batch, self.head.shape[1])
         self.exact = head.dtype in (torch.float32, torch.float64)  # else scores that are written down lose digits
-        self.sights: dict[int, Sight] = {}
-        self.recorded: Work | None = None
-        self.run: Callable[[Sight], Tensor] = self._run
+        # as the library's attention wants it on a GPU: there it has nothing fused for three dimensions
+        self.heads_apart = not self.exact and head.device.type != "cpu"
+        self.room, self.sights = self._room(), dict[int, Sight]()
+        self.fused: Callable[[int], Tensor] | None = None
         if compiled:
-            self.run = torch.compile(self._run, dynamic=False, mode="max-autotune-no-cudagraphs")
+            self.fused = torch.compile(self._run_afresh, dynamic=False, mode="max-autotune-no-cudagraphs")
 
-    def __call__(self, tokens: Tensor, position: int) -> Tensor:
-        """Read int64 (B,) at a position into the slot that the cache has opened; logits (B, V) of what comes next.
+    def seek(self, position: int) -> None:
+        """Say at which position the next step reads."""
+        self.position.fill_(position)
 
-        The next step overwrites the logits.
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """Read int64 (B,) into the slot that the cache has opened; logits (B, V) of what comes next.
+
+        The next step overwrites the logits. The same step once more changes nothing.
         """
         self.tokens.copy_(tokens)
-        self.position.fill_(position)
-        sight = self.sights.get(self.cache.stretch) or self._look(self.cache.stretch)
-        if self.logits.device.type == "cuda" and self.cache.fixed_shapes:
-            self.recorded = self.recorded or record(partial(self.run, sight))
-            self.recorded()
+        stretch = self.cache.stretch
+        if self.fused is not None:
+            self.fused(stretch)
         else:
-            self.run(sight)
+            if stretch not in self.sights:
+                self.sights[stretch] = self._look(stretch)
+            self._run(self.room, self.sights[stretch])
         return self.logits
 
-    def _look(self, stretch: int) -> Sight:
-        stores = [
-            rearrange(layer.store[..., :stretch, :], "two B heads M d -> two (B heads) M d") for layer in self.layers
-        ]
-        self.sights[stretch] = Sight(
-            shown=self.cache.shown[: len(self.rows), :, :stretch],
-            keys=[store[0].mT for store in stores],
-            values=[store[1] for store in stores],
-            scores=self.x.new_zeros(len(self.rows), 1, stretch),
+    def _room(self) -> Room:
+        room = partial(torch.zeros, dtype=self.head.dtype, device=self.head.device)
+        batch, heads, width = self.batch, self.heads, self.width
+        qkv, attended = room(batch, 3 * width), room(batch, width)
+        split = rearrange(qkv, "B (three heads d) -> three B heads 1 d", three=3, heads=heads)
+        # only a single sequence has its queries side by side; those of several are copied together
+        gathered = split[0] if batch == 1 else room(batch, heads, 1, width // heads)
+        return Room(
+            x=room(batch, width),
+            qkv=qkv,
+            queries=split[0],
+            news=split[1:],
+            gathered=gathered,
+            flat=rearrange(gathered, "B heads 1 d -> (B heads) 1 d"),
+            attended=attended,
+            rows=rearrange(attended, "B (heads d) -> (B heads) 1 d", heads=heads),
+            up=room(batch, 4 * width),
+            bent=room(batch, 4 * width),
         )
-        return self.sights[stretch]
 
-    def _run(self, sight: Sight) -> Tensor:
-        """Nothing but operations on buffers that stay."""
-        slot, x, qkv, up, bent = self.cache.slot, self.x, self.qkv, self.up, self.bent
+    def _look(self, stretch: int) -> Sight:
+        rows = self.batch * self.heads
+        shown = self.cache.shown[:rows, :, :stretch]
+        scores = torch.zeros(rows, 1, stretch, dtype=self.head.dtype, device=self.head.device)
+        keys, values = ([layer.store[kind, ..., :stretch, :] for layer in self.layers] for kind in (0, 1))
+        if self.heads_apart:
+            shown = rearrange(shown, "(B heads) 1 M -> B heads 1 M", heads=min(self.heads, len(shown)))
+        else:
+            keys = [rearrange(each, "B heads M d -> (B heads) d M") for each in keys]
+            values = [rearrange(each, "B heads M d -> (B heads) M d") for each in values]
+        return Sight(shown, keys, values, scores)
+
+    def _run_afresh(self, stretch: int) -> Tensor:
+        """`_run` for a compiler, which is to see where buffers and views come from.
+
+        Given ready-made views of the cache it could not tell whether they overlap, and would copy the whole cache
+        twice to be safe.
+        """
+        return self._run(self._room(), self._look(stretch))
+
+    def _run(self, room: Room, sight: Sight) -> Tensor:
+        """Nothing but operations on buffers that stay, and on `room`."""
+        slot, x, qkv, up, bent = self.cache.slot, room.x, room.qkv, room.up, room.bent
         written_out = self.exact and up.numel() <= WRITTEN_OUT
         torch.index_select(self.token_rows, 0, self.tokens, out=x)
         x.add_(self.position_rows.index_select(0, self.position))
         for layer, keys, values in zip(self.layers, sight.keys, sight.values, strict=True):
             layer.qkv.into(layer.norm1(x), qkv)
-            layer.store.index_copy_(3, slot, self.news)
-            self._attend(sight, keys, values)
-            layer.proj.onto(self.attended, x)
+            layer.store.index_copy_(3, slot, room.news)
+            layer.proj.onto(self._attend(room, sight, keys, values), x)
             if written_out:  # h/2 (1 + erf(h / sqrt 2)), where `up` is h / sqrt 2
                 layer.up.into(layer.norm2(x), up, scale=1 / sqrt(2))
                 torch.addcmul(up, up, torch.erf(up, out=bent), out=bent)
@@ -150,15 +189,20 @@ class FastStep:
                 layer.down.onto(F.gelu(up), x)
         return torch.mm(self.norm(x), self.head, out=self.logits)
 
-    def _attend(self, sight: Sight, keys: Tensor, values: Tensor) -> None:
+    def _attend(self, room: Room, sight: Sight, keys: Tensor, values: Tensor) -> Tensor:
+        """(B, D)."""
+        if self.heads_apart:
+            attended = F.scaled_dot_product_attention(room.queries, keys, values, attn_mask=sight.shown)
+            return attended.flatten(1)  # of (B, heads, 1, d)
         if self.batch > 1:
-            self.gathered.copy_(self.queries)
+            room.gathered.copy_(room.queries)
         if self.exact:
-            torch.baddbmm(sight.shown, self.flat, keys, alpha=self.scale, out=sight.scores)
+            torch.baddbmm(sight.shown, room.flat, keys, alpha=self.scale, out=sight.scores)
             torch.softmax(sight.scores, -1, out=sight.scores)
-            torch.bmm(sight.scores, values, out=self.rows)
+            torch.bmm(sight.scores, values, out=room.rows)
         else:
-            self.rows.copy_(F.scaled_dot_product_attention(self.flat, keys.mT, values, attn_mask=sight.shown))
+            room.rows.copy_(F.scaled_dot_product_attention(room.flat, keys.mT, values, attn_mask=sight.shown))
+        return room.attended
 
 
 def parts_of(block: Any) -> tuple[nn.LayerNorm, nn.Linear, nn.Linear, nn.LayerNorm, nn.Linear, nn.Linear]:
@@ -170,17 +214,3 @@ def norm_of(layer: nn.LayerNorm) -> Callable[[Tensor], Tensor]:
     """The layer as a function, without the layers of calls around it."""
     shape, weight, bias, eps = layer.normalized_shape, layer.weight.detach(), layer.bias.detach(), layer.eps
     return lambda x: torch.layer_norm(x, shape, weight, bias, eps)
-
-
-def record(work: Work) -> Work:
-    """Record what a GPU is asked to do, to be played back in one call; `work` runs a few times to warm up."""
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(3):
-            work()
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        work()
-    return graph.replay

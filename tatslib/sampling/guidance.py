@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tatslib.errors import UserError
 from tatslib.sampling.decode import OWN, Decoder, Engine, Layout
-from tatslib.transformer.conditions import null_condition
+from tatslib.transformer.conditions import null_condition, null_token_of
 from tatslib.transformer.gpt import GPT, GPTConfig
 
 
@@ -48,8 +48,8 @@ class GuidedDecoder(Decoder):
         untold = torch.cat([nothing, tokens[:, nothing.shape[1] :]], dim=1)
         return self._steer(super().prefill(torch.cat([tokens, untold]), layout))
 
-    def _step(self, tokens: Tensor) -> Tensor:
-        return self._steer(super()._step(torch.cat([tokens, tokens])))
+    def _read(self, tokens: Tensor) -> Tensor:
+        return self._steer(super()._read(torch.cat([tokens, tokens])))
 
     def _steer(self, logits: Tensor) -> Tensor:
         told, untold = logits.chunk(2)
@@ -63,9 +63,15 @@ def decoder_for(model: GPT, batch: int, first_token: int, guidance: float, engin
     return GuidedDecoder(model, batch, first_token, guidance, engine)
 
 
-def check_guidance(config: GPTConfig, guidance: float) -> None:
-    """Refuse a guidance that is no number from 0 on, or a transformer that cannot be guided, in a sentence."""
+def check_guidance(config: GPTConfig, guidance: float, who: str = "this transformer") -> None:
+    """Refuse a guidance that is no number from 0 on, or a transformer that cannot be guided, in a sentence.
+
+    Args:
+        config: the transformer's.
+        guidance: s.
+        who: what the sentence calls the transformer.
+    """
     if not (isfinite(guidance) and guidance >= 0):
         raise UserError(f"guidance is a number from 0 on, 1 for none, got {guidance}.")
     if guidance != 1:
-        null_condition(config, 1)
+        null_token_of(config, who)

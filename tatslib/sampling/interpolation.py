@@ -101,6 +101,7 @@ class GapFiller:
         self.width = self.config.vocabulary - first_token  # V, what can be drawn
         check_guidance(self.config, guidance)
         self.decoder = decoder_for(model, gaps, first_token, guidance, engine)
+        self.most = 0  # gaps that were filled at once
 
     def __call__(self, condition: Tensor, first: Tensor, last: Tensor, noise: Iterator[Tensor]) -> Tensor:
         """Draw what lies between.
@@ -116,10 +117,14 @@ class GapFiller:
         """
         t, h, w = self.config.latent_shape
         first, last = (rearrange(anchor, "G h w -> G (h w)") + self.config.condition_codes for anchor in (first, last))
+        gaps = len(condition)
         with torch.inference_mode():
             known = torch.cat([condition, first, last[:, : self.last_tokens]], dim=1)  # (G, N)
+            if self.decoder.cache.fixed_shapes:  # a step for so many, compiled and recorded, also does for the last few
+                self.most = most = max(self.most, gaps)
+                known, noise = filled_up(known, most), (filled_up(luck, most) for luck in noise)
             logits = self.decoder.prefill(known, self.layout)
-            drawn = self.decoder.generate(logits, (t - 2) * h * w, self.filters, noise)
+            drawn = self.decoder.generate(logits, (t - 2) * h * w, self.filters, noise)[:gaps]
         # subtracted outside inference mode, so that the caller gets a tensor like any other
         codes = (drawn - self.config.condition_codes).clamp_(min=0)
         return rearrange(codes, "G (t h w) -> G t h w", h=h, w=w)
@@ -174,6 +179,11 @@ def fill_in(
         noise = seeded_noise(seed, numbers, filler.width, w, filler.device, range(h, (t - 1) * h))
     condition, first, last = (given.to(filler.device) for given in (condition, first, last))
     return filler(condition, first, last, iter(noise))
+
+
+def filled_up(rows: Tensor, count: int) -> Tensor:
+    """Rows (G, ...) and the last of them again, until there are `count`."""
+    return rows if len(rows) == count else torch.cat([rows, rows[-1:].expand(count - len(rows), *rows.shape[1:])])
 
 
 def filling_config(model: GPT) -> InterpolationConfig:

@@ -67,6 +67,7 @@ class NativeStep:
         config, self.cache, self.library = model.config, cache, library
         head = model.head.weight.detach()[first_token:]
         self.logits, self.token = head.new_zeros(1, len(head)), torch.zeros(1, dtype=torch.int64)
+        self.position = 0
         layers = (_Layer * config.layers)()
         for layer, block, store in zip(layers, model.blocks, cache.stores, strict=True):
             tensors = [tensor for part in parts_of(block) for tensor in (part.weight, part.bias)]
@@ -91,8 +92,12 @@ class NativeStep:
         self.held = [head, room, layers, cache.shown, *cache.stores, *(each.detach() for each in model.parameters())]
         self.work = sum(weight.numel() for weight in model.blocks.parameters())  # multiplications a token
 
-    def __call__(self, tokens: Tensor, position: int) -> Tensor:
-        """Read int64 (1,) at a position into the slot that the cache has opened; logits (1, V) of what comes next.
+    def seek(self, position: int) -> None:
+        """Say at which position the next step reads."""
+        self.position = position
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """Read int64 (1,) into the slot that the cache has opened; logits (1, V) of what comes next.
 
         The next step overwrites the logits.
 
@@ -100,8 +105,8 @@ class NativeStep:
             IndexError: for a token or a position that the transformer does not have.
         """
         token = self.token.copy_(tokens).item()  # whatever its type and layout
-        if self.library.read_token(self.address, token, position, self.cache.held, self.output):
-            raise IndexError(f"token {token} at position {position} is out of range")
+        if self.library.read_token(self.address, token, self.position, self.cache.held, self.output):
+            raise IndexError(f"token {token} at position {self.position} is out of range")
         return self.logits
 
     def reads(self, length: int) -> bool:
