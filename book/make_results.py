@@ -46,12 +46,12 @@ from tatslib.studies.results import Study
 from tatslib.training.device import available_cores
 from tatslib.training.presets import current_scale
 
-TO_LOOK_AT = ("condition-samples", "sky-samples")  # of one seed
+TO_LOOK_AT = ("condition-samples", "condition-samples-fine", "sky-samples")  # of one seed
 SEEDS = {"equivariance-untrained": range(5)} | dict.fromkeys(TO_LOOK_AT, range(1))
 DEFAULT_SEEDS = range(3)
 SPEEDS = ("bench-sample", "first-stage-speed", "token-speed")
 # not run yet; their claims count as not tested
-PENDING = ("stability-controls", *SPEEDS)
+PENDING = ("stability-controls", "condition-text-fine", "condition-samples-fine", *SPEEDS)
 TIMED = ("padding-costs", *SPEEDS)  # when nothing else runs
 
 

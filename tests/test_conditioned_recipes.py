@@ -143,3 +143,16 @@ def test_a_word_that_is_never_said_is_refused_by_name() -> None:
         platform_words()(["Mugen walks to the right.", "Mugen dances."])
     with pytest.raises(UserError, match=r"made of 6 tokens, but a prefix of 4"):
         Words.of(["one two three"], Prefix(kind="text", codes=4, length=8))
+
+
+def test_the_fine_tokenizer_differs_in_its_steps_alone_and_its_transformer_in_its_tokens() -> None:
+    recipes = conditioned_recipes("toy", 1)
+    coarse, fine = recipes["platform/vqgan-replicate"], recipes["platform/vqgan-fine"]
+    steps = {"steps": coarse.training.steps}
+    assert fine.training.steps == 7 * coarse.training.steps
+    assert fine.replace(training=fine.training.replace(**steps)) == coarse
+    assert recipes["platform/gpt-fine"].replace(tokens="platform/tokens-text") == recipes["platform/gpt-text"]
+    assert (
+        recipes["platform/tokens-fine"].replace(vqgan=recipes["platform/tokens-text"].vqgan)
+        == recipes["platform/tokens-text"]
+    )

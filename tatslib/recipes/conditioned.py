@@ -42,6 +42,7 @@ from tatslib.worlds.story import Statement, say
 
 LANGUAGE = "words.json"
 VQGAN_STEPS = 5 / 7  # of the preset's: these worlds have fewer shapes than the actions
+FINE_STEPS = 5  # times the preset's: until coins and monsters, a few pixels each, come through
 TRANSFORMER_STEPS = 1 / 2  # of the preset's: a condition makes the sequence longer, and each step slower
 UNTOLD = 0.5  # share of the clips of which nothing is told
 
@@ -227,15 +228,18 @@ def conditioned_recipes(scale: Scale, seed: int) -> dict[str, Recipe]:
         "platform/vqgan-replicate": _tokenizer(preset, "platform"),
         "platform/tokens-text": told,
         "platform/gpt-text": GuidedRecipe(tokens="platform/tokens-text", **size),
+        "platform/vqgan-fine": _tokenizer(preset, "platform", FINE_STEPS),
+        "platform/tokens-fine": told.replace(vqgan="platform/vqgan-fine"),
+        "platform/gpt-fine": GuidedRecipe(tokens="platform/tokens-fine", **size),
         "actions/gpt-class": GuidedRecipe(tokens="actions/tokens-replicate", **size),
     }
 
 
-def _tokenizer(preset: Preset, world: str) -> VQGANRecipe:
-    """The preset's tokenizer for the videos of a world."""
+def _tokenizer(preset: Preset, world: str, steps: float = VQGAN_STEPS) -> VQGANRecipe:
+    """The preset's tokenizer for the videos of a world; steps are times the preset's."""
     training = preset.vqgan_training
     return VQGANRecipe(
         videos=f"{world}/videos",
         model=preset.vqgan.replace(padding="replicate"),
-        training=training.replace(steps=round(training.steps * VQGAN_STEPS)),
+        training=training.replace(steps=round(training.steps * steps)),
     )

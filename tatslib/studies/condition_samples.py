@@ -6,6 +6,7 @@ Letters: T frames, H W their height and width.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -44,14 +45,20 @@ def run(seed: int) -> Numbers:
             "strikes": [[list(strike) for strike in strikes] for strikes in concert.strikes],
         }
     }
+    return numbers | run_texts(seed, conditions_text.COARSE)
+
+
+def run_texts(seed: int, names: conditions_text.Names) -> Numbers:
+    """Edited texts with both videos, and the story."""
+    numbers: Numbers = {}
     for kind in conditions_text.EDITING:
-        pairs = conditions_text.sample_edits(seed, kind, TALES)
+        pairs = conditions_text.sample_edits(seed, kind, TALES, names)
         for side, tales in zip(("before", "after"), zip(*pairs, strict=True), strict=True):
             numbers[f"{kind}-{side}"] = {
                 "texts": [tale.text for tale in tales],
                 "videos": pack(np.stack([tale.video for tale in tales])),
             }
-    return numbers | {"story": pack(conditions_text.sample_story(seed, story, STORY_FRAMES))}
+    return numbers | {"story": pack(conditions_text.sample_story(seed, story, STORY_FRAMES, names))}
 
 
 def studies() -> Iterator[Study]:
@@ -67,4 +74,10 @@ def studies() -> Iterator[Study]:
         {STORY_FRAMES} frames, told anew whenever the window moves; the sentence is made of all clauses that the window
         touches: {clauses}. Videos are uint8, packed without a loss.""",
         run,
+    )
+    yield Study(
+        "condition-samples-fine",
+        """The same edits and the same story as in condition-samples, by the transformer of seed 0 of the study
+        condition-text-fine.""",
+        partial(run_texts, names=conditions_text.FINE),
     )
