@@ -15,15 +15,15 @@
 # be wrong with it?*
 #
 # **What the paper says.** VQGANs of 30,000 steps took around 57 hours on eight V100 GPUs with 32 GB, transformers of
-# 500,000 steps around ten days (Section B.2). A video of 1024 frames takes between half a minute and half an hour to
-# draw (B.3). Its relatives in the literature are other uses of zero padding, video prediction and conditional
-# generation (Appendix D).
+# 500,000 steps around ten days (Section B.2). A video of 1024 frames takes 7.5 minutes or half an hour to draw, with
+# the plan and without (Table 3). Its relatives in the literature are other uses of zero padding, video prediction and
+# conditional generation (Appendix D).
 #
 # **What you will see.** The paper's models at full size, without a single weight in memory. Their arithmetic by hand,
 # as counted, and as `tatslib` plans it for all five data sets, and what that says about the paper's own hours. Why
 # three clips a GPU. What several processes share. A training that is told to stop, and goes on to the last bit. A file
 # as the authors released them, opened without trust. Last, the question what limits the method, in published numbers
-# and in three seeds of ours.
+# and in three draws of ours.
 #
 # **What it costs.** On two processor cores without a GPU: about 8 minutes, 1.2 GB of memory and 90 MB of disk if
 # nothing was built before; under a minute when a tokenizer and a transformer are there.
@@ -339,8 +339,12 @@ for gpu in ("V100", "H100"):
     )
 
 # %% [markdown]
-# Any link hides it behind a V100; behind an H100 only the fast ones inside a machine do. Where the link is the brake,
-# `--accumulate` helps in the first stage: the gradients of several parts travel once.
+# A fast network hides it behind a V100; behind an H100 only the links inside a machine do. Where the link is the
+# brake, `--accumulate` helps in the first stage: the gradients of several parts travel once.
+#
+# The files of a run stay whole, also with `--shard`: the first process gathers the slices, so that one GPU can go on
+# with what eight began, and anybody can open the model. `torch.distributed.checkpoint` would write a slice a process,
+# with a pickle that lists them; for models many times as large, it is the better choice.
 #
 # One machine, or four, is one word:
 #
@@ -608,18 +612,18 @@ for words, (one, other) in pairs.items():
 
 # %% [markdown]
 # Read the rows from the top. The first is what comparing 240 clips with 2048 others costs, whoever made them. From
-# there to the rebuilt clips is what the tokenizer loses; from these to the drawn ones, what the transformer gets wrong.
-# Which step is the larger depends on who looks. The classifier, which learned to tell motions apart and little else,
-# forgives the tokenizer more than the transformer: what is lost is fine detail, and a motion that is slightly wrong is
-# worse. The random network, which has learned nothing and overlooks nothing, sees it the other way round. FVD is a
-# classifier's view as well, of Kinetics, and the half that it puts down to the tokenizer of TATS is half by that view.
+# there to the rebuilt clips is what the tokenizer loses; from these to the drawn ones, what the transformer gets
+# wrong. Which step is the larger depends on who looks. The classifier, which learned to tell motions apart and little
+# else, forgives the tokenizer more than the transformer: what is lost is fine detail, and a motion that is slightly
+# wrong is worse. The random network, which has learned nothing, sees it the other way round. FVD is a classifier's
+# view as well, of Kinetics, and the half that it puts down to the tokenizer of TATS is half by that view.
 #
 # A tokenizer after a third of its training is worse than everything that is drawn here, by every ruler: below some
-# quality nothing else matters. Zero padding, on the other hand, costs nothing in clips of the training length. What
-# Chapter 3 calls corruption is a fault of long videos. With top-p 0.8, a number that costs nothing, the classifier sees
-# part of the transformer's step won back; the random network sees no difference. So before you reach for a better
-# tokenizer or for more training, try other filters. And note what the spread is: three draws from one training of each
-# model. How far trainings differ, it does not say.
+# quality nothing else matters. Zero padding, on the other hand, costs nothing in clips of the training length; by
+# random features it is even ahead. What Chapter 3 calls corruption is a fault of long videos. With top-p 0.8, a number
+# that costs nothing, the classifier sees part of the transformer's step won back; the random network sees no
+# difference. So before you reach for a better tokenizer or for more training, try other filters. And note what the
+# spread is: three draws from one training of each model. How far trainings differ, it does not say.
 #
 # ## What became of it
 #
@@ -666,8 +670,8 @@ for words, (one, other) in pairs.items():
 # - **Parameters are not costs.** A convolution uses a weight as often as its map has places. Count the products.
 # - **Hours without a utilisation.** Divide before you believe: a share above one is a mistake, one above a half
 #   deserves a question.
-# - **A batch that shrinks with the machines.** Eight GPUs with three clips each are a batch of 24; on two GPUs the same
-#   command has to accumulate, not to train on six.
+# - **A batch that shrinks with the machines.** Three clips a GPU are a batch of 24 on eight of them and of six on two.
+#   Settings here are those of the whole batch, which processes share; a first stage that does not fit accumulates.
 # - **A signal to the wrong process.** Slurm tells only what it started itself. Who starts others has to pass it on, and
 #   whoever waits has to wait again afterwards.
 # - **A checkpoint that is opened before it is trusted.** Opening is running.
@@ -718,9 +722,9 @@ print(f"TATS-base: {base.total_flops / small.total_flops:,.0f} of them")
 # ## Summary
 #
 # **What would you train with eight GPUs in a fortnight?** On the V100s of the paper a tokenizer and half a million
-# steps, but not the model with the best numbers, which took twice as long; on chips of today everything, in days. The
-# sums take a minute, and they are worth doing first. What would still be wrong with it is partly lost before anything
-# is drawn, and partly by the drawing, and which part is the larger depends on who looks.
+# steps, but not the model with the best numbers, which at this pace takes twice as long; on chips of today everything,
+# in days. The sums take a minute, and they are worth doing first. What would still be wrong with it is partly lost
+# before anything is drawn, and partly by the drawing, and which part is the larger depends on who looks.
 #
 # This is the last chapter of the path. What it leaves you with is a house whose every room you have seen: a tokenizer
 # that does not know where it stands, a transformer that does, a window that slides, a plan that looks ahead, and rulers
