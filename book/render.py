@@ -41,8 +41,13 @@ def pages() -> list[str]:
     return [table["root"], *(e["file"] for chapter in chapters for e in [chapter, *chapter.get("sections", [])])]
 
 
-def lay_out(chapters: Path) -> None:
-    """Fill `SOURCE` afresh."""
+def lay_out(chapters: Path, or_stored: bool = False) -> None:
+    """Fill `SOURCE` afresh.
+
+    Args:
+        chapters: folder with the executed notebooks.
+        or_stored: take a chapter that is not there as it is stored in the repository.
+    """
     for folder in (SOURCE, HTML, BOOK / "_build" / ".doctrees"):
         shutil.rmtree(folder, ignore_errors=True)
     (SOURCE / "notebooks").mkdir(parents=True)
@@ -55,6 +60,8 @@ def lay_out(chapters: Path) -> None:
     for page in pages():
         if page.startswith("notebooks/"):
             chapter = chapters / f"{Path(page).name}.ipynb"
+            if or_stored and not chapter.exists():
+                chapter = ROOT / f"{page}.ipynb"
             if not chapter.exists():
                 sys.exit(f"{chapter} does not exist: run book/run_chapters.py first.")
             shutil.copy(chapter, SOURCE / "notebooks")
@@ -66,10 +73,11 @@ def main() -> None:
     """Check the numbers, lay out, render, say where."""
     parser = argparse.ArgumentParser(description="Render the book.")
     parser.add_argument("--chapters", type=Path, required=True, help="folder with the executed notebooks")
-    chapters = ROOT / parser.parse_args().chapters
+    parser.add_argument("--or-stored", action="store_true", help="those that are not there as the repository has them")
+    options = parser.parse_args()
     if found := check_numbers.complaints():
         sys.exit("\n".join([*found, "The book was not rendered: numbers without a source, see above."]))
-    lay_out(chapters)
+    lay_out(ROOT / options.chapters, options.or_stored)
     # The renderer numbers nothing from the clock, but asks git and the time zone; give it the same answers everywhere.
     environment = os.environ | {"TZ": "UTC", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(SOURCE), "--path-output", str(BOOK)]

@@ -26,9 +26,9 @@
 # frame by frame and by a plan, 10,000 frames at no more memory, and the two prices: seconds, and quality over three
 # seeds. Not all of that comes out as the paper has it.
 #
-# **What it costs.** On two processor cores without a GPU: about 14 minutes, 1.2 GB of memory and 200 MB of disk if
-# nothing was built before (a tokenizer and three transformers); about a tenth of that when you come back, half of it
-# for drawing 1024 frames in two ways.
+# **What it costs.** On two processor cores without a GPU: about 15 minutes, 1.2 GB of memory and 200 MB of disk if
+# nothing was built before (a tokenizer and three transformers); about two minutes when you come back, most of it for
+# drawing long videos.
 
 # %%
 import sys
@@ -55,7 +55,7 @@ from tatslib.sampling.hierarchical import Hierarchy
 from tatslib.sampling.interpolation import fill_in, prefix_of
 from tatslib.sampling.plan import order_of_drawing
 from tatslib.studies import leak, results
-from tatslib.transformer.gpt import GPT, GPTConfig
+from tatslib.transformer.gpt import GPT
 from tatslib.transformer.interpolation import InterpolationConfig
 from tatslib.transformer.masks import KINDS, AttentionMask
 from tatslib.videos import to_uint8
@@ -383,8 +383,8 @@ for key, words in steps.items():
 # All that changed from row to row is the reading. The network is the same, and it knows the answer: read as it was
 # trained, it is right practically always. Most of the damage to the later symbols comes from one position too early. A
 # false start hurts one symbol in each gap, and here the others survive it, because they do not depend on it. In a video
-# they do. Whoever owns one of the authors' interpolation transformers can thus sample it better than its own script
-# does; `reading="released"` still gives the script's way.
+# they do. What it would change for the authors' own interpolation transformers was not tried; `reading="released"`
+# gives the script's way.
 #
 # ## The cache tells no lies
 #
@@ -415,8 +415,15 @@ fast = fill_in(filler, JUMPING_JACK, *ends.unbind(1), noise=luck)
 print("tokens that agree:", int((slow == fast.flatten(1)).sum()), "of", slow.numel())
 
 # %% [markdown]
-# A test in the repository holds this for every mask, window, condition and shape that a search comes up with.
-#
+# A test in the repository holds this for every case that a search comes up with. What it has come up with:
+
+# %%
+cases = results.load("equality-cases")
+print(textwrap.fill(cases.protocol, 100) + "\n")
+for what, shares in cases.seeds[0]["share"].items():
+    print(f"{what:24s}" + ", ".join(f"{name}: {cases.mean(f'share/{what}/{name}'):.0f} %" for name in shares))
+
+# %% [markdown]
 # ## A gap in a real video
 #
 # Now with real tokens. Take held-out videos, keep latent frames 0 and 4, hide the three between them, and let the
@@ -540,7 +547,7 @@ viz.show_videos(
     number="8.6",
     alt="A pendulum of 1024 frames, drawn frame by frame and by a plan of every 4th latent frame, playing in step. "
     "Both swing to the end; the bob changes its colour on the way.",
-    caption="1024 frames, 64 times the length of a training clip, the first that were drawn. Left frame by frame, "
+    caption="1024 frames, 64 times the length of a training clip. Left frame by frame, "
     "right by a plan. Which of the two keeps its shape better from one frame to the next, and which over a "
     "hundred frames?",
     fps=24,
@@ -568,32 +575,49 @@ viz.show_pictures(
 #
 # What must be in memory at once? The keys and values of one window, one batch of gaps with their anchors, and a few
 # latent frames that the decoder waits for. None of it depends on the length of the video. Let us watch the process
-# while it draws 256, 1024 and 10,000 frames and throws them away. A good model is not needed for that, so we take
-# untrained ones of a single layer, on three levels.
+# while both ways draw 256, 1024 and 10,000 frames, of which we keep every 500th.
 
 # %%
-torch.manual_seed(0)
-shape = {"codes": 512, "condition_codes": 6, "layers": 1, "heads": 1, "width": 16}
-between = GPT(InterpolationConfig(**shape, latent_shape=(5, 6, 6)))
-three_levels = Hierarchy(GPT(GPTConfig(**shape, latent_shape=(4, 6, 6))), [between, between])
 process = psutil.Process()
+ten_thousand = {
+    "frame by frame": lambda n: sliding_window.stream(gpt, JUMPING_JACK, n, top_p, context_frames=1, seed=8),
+    "planned": lambda n: hierarchical.stream(two_levels, JUMPING_JACK, n, top_p, gaps_at_once=GAPS, seed=8),
+}
 
 
-def growth(frames):
-    """MB by which the process grows at most while it draws, decodes and forgets a video, and how long that takes."""
-    started, before, most = time.perf_counter(), process.memory_info().rss, 0
-    stream = hierarchical.stream(three_levels, torch.tensor([[0]]), frames // 4, gaps_at_once=GAPS)
-    for _ in decode_stream(vqgan, stream, frames // 4):
+def growth(stream, frames):
+    """MB by which the process grows at most while a video is drawn and decoded, seconds, and every 500th frame."""
+    started, before, most, seen, kept = time.perf_counter(), process.memory_info().rss, 0, 0, []
+    for piece in decode_stream(vqgan, stream(frames // 4), frames // 4):  # float (1, 3, T', 24, 24)
         most = max(most, process.memory_info().rss - before)
-    return most / 1e6, time.perf_counter() - started
+        kept += list(to_uint8(piece[0, :, -seen % 500 :: 500]))
+        seen += piece.shape[2]
+    return most / 1e6, time.perf_counter() - started, kept
 
 
-growth(256)  # once, so that what is loaded and kept at the first call is there
-for frames in (256, 1024, 10_000):
-    print("{:6,} frames: {:5.1f} MB more at the most, {:.0f} s".format(frames, *growth(frames)))
+# %%
+strips = {}
+for way, stream in ten_thousand.items():
+    growth(stream, 256)  # once, so that what is loaded and kept at the first call is there
+    for frames in (256, 1024, 10_000):
+        megabytes, seconds, kept = growth(stream, frames)
+        print(f"{way:16s}{frames:7,} frames: {megabytes:5.1f} MB more at the most, {seconds:.0f} s")
+    strips[way] = np.concatenate(kept, axis=1)
+
+# %%
+viz.show_pictures(
+    strips,
+    number="8.8",
+    alt="Two strips of twenty frames, every 500th of a jumping figure of 10,000 frames, drawn frame by frame and by a "
+    "plan.",
+    caption="10,000 frames, 625 times the length of a training clip. Is it still a jumping figure at the end? Which "
+    "column shows the first damage, and does it heal?",
+    columns=1,
+    zoom=2,
+)
 
 # %% [markdown]
-# The strides of such a hierarchy multiply: fillers of windows of 5 latent frames lie 4 times as dense as what they
+# The strides of levels multiply: fillers of windows of 5 latent frames lie 4 times as dense as what they
 # fill, so two of them below a plan make (16, 4, 1), and a third one (64, 16, 4, 1). What a plan of every 16th latent
 # frame needs is training clips that long: with a window of four, $3 \times 16 + 1 = 49$ latent frames, or 196 frames.
 # Most of our videos are shorter, and the paper met the same with Taichi-HD (B.1, Figure 15).
@@ -634,16 +658,16 @@ print(f"filling in gap after gap: 49,152 steps of 27 ms = {49_152 * 0.027 / 60:.
 print(f"filling in all gaps at once: 23 s / 768 steps = {23 / 768 * 1000:.0f} ms a step")
 
 # %% [markdown]
-# So the 23 seconds are those of 64 gaps in one batch. The released script fills them one by one, and cannot reach them.
-# Here is Table 3 again. The paper's column holds minutes of one Quadro P6000 at 128 by 128 pixels, ours seconds of one
-# thread of a processor at 24 by 24: columns are to be compared within, never across.
+# So the paper's 23 seconds fit 64 gaps in one batch. The released script fills them one by one. Here is Table 3 again.
+# The paper's column holds minutes of one Quadro P6000 at 128 by 128 pixels, ours seconds of one thread of a processor
+# at 24 by 24: columns are to be compared within, never across.
 
 # %%
 speed = results.load("hierarchy-speed")
 print(textwrap.fill(speed.origin(), 100))
 table = {
-    "DIGAN": ("4.2 s", None),
-    "MoCoGAN-HD": ("28.5 s", None),
+    "DIGAN (ours: implicit)": ("4.2 s", "implicit"),
+    "MoCoGAN-HD (recurrent)": ("28.5 s", "recurrent"),
     "CCVS": ("22 min", None),
     "VideoGPT": ("42 min", None),
     "TATS-base, context 3": ("30 min", "base-3"),
@@ -653,20 +677,45 @@ table = {
     "  16 gaps side by side": ("", "two-levels-16"),
     "  gap after gap": ("", "two-levels-1"),
     "three levels": ("", "three-levels-64"),
-    "decoding, in all of them": ("", "decode"),
+    "decoding the tokens": ("", "decode"),
 }
-print(f"\n{'1024 frames, batch 1':28s}{'paper':>16s}{'this book, s':>16s}{'of base':>10s}")
+
+
+def times(key, other="base-3"):
+    """Seconds as a multiple of another's in the same repetition: mean, lowest and highest."""
+    found = np.divide(*(speed.values(f"seconds/{name}") for name in (key, other)))
+    return f"{found.mean():.2f} ({found.min():.2f} to {found.max():.2f})"
+
+
+print(f"\n{'1024 frames, batch 1':28s}{'paper':>16s}{'this book, s':>16s}{'times base, context 3':>26s}")
 for name, (paper, key) in table.items():
     ours = speed.text(f"seconds/{key}", 1) if key else ""
-    ratio = f"{speed.mean(f'seconds/{key}') / speed.mean('seconds/base-3'):.0%}" if ours else ""
-    print(f"{name:28s}{paper:>16s}{ours:>16s}{ratio:>10s}")
+    print(f"{name:28s}{paper:>16s}{ours:>16s}{times(key) if ours else '':>26s}")
+print("two levels, times base with context 1:", times("two-levels-64", "base-1"))
+print("64 gaps side by side, times gap after gap:", times("two-levels-64", "two-levels-1"))
+print("three levels, times two:", times("three-levels-64", "two-levels-64"))
+
+# %%
+drawing = results.load("bench-sample")
+print("beside the released way of sampling, restated, with random weights of the same shape")
+print(textwrap.fill(drawing.origin(), 100) + "\n")
+print(f"{'':34s}{'tokens/s':>16s}{'released way':>16s}{'times as fast':>16s}")
+ways = {"base, context 3": ("", "to_reference"), "hierarchical": ("hierarchical_", "hierarchical")}
+for videos in (1, 32):
+    for name, (way, ratio) in ways.items():
+        keys = (f"{way}tokens_per_s", f"reference_{way}tokens_per_s", f"ratio_{ratio}")
+        cells = [drawing.text(f"batch-{videos}/{key}", digits) for key, digits in zip(keys, (0, 0, 1), strict=True)]
+        print(f"{name:22s}batch {videos:<6d}" + "".join(f"{cell:>16s}" for cell in cells))
+print(f"\nbase, batch 1, in C: {drawing.text('batch-1/gain_native', 1)} times as fast as in torch")
+held = ", ".join(f"{drawing.mean(f'batch-{videos}/peak_mb'):.0f} MB at batch {videos}" for videos in (1, 32))
+print(f"most memory of the process: {held}, torch itself included")
 
 # %% [markdown]
 # By steps, two levels should take about a quarter of the time of base, as in the paper. The plan alone does. But on a
-# processor 64 gaps side by side are 64 times the arithmetic of one, and only part of it is hidden: filling in takes
-# longer than the plan, and side by side saves about a fifth of the time that gap after gap takes. A third level brings
-# little more. A GPU that serves one sequence is idle for the most part, which is why the paper's 64 gaps came almost
-# for free.
+# processor 64 gaps side by side are 64 times the arithmetic of one, and only part of it is hidden. So at this size a
+# plan saves far less than its steps promise, or nothing, and so do gaps side by side and a third level; the cell says
+# how much. On a GPU that one sequence does not fill, 64 gaps might come almost for free. We have not measured one.
+# Generators without tokens have none to wait for.
 #
 # ## Is it better?
 #
@@ -731,7 +780,7 @@ def curves(panels):
 
 viz.show_figure(
     curves(("nearest", "classifier", "ccs")),
-    number="8.8",
+    number="8.9",
     alt="Quality along 512 frames, three seeds. In the second half the distance to the nearest real clip is "
     + "; ".join(f"{label}: {quality.mean(f'{arm}/nearest'):.1f}" for arm, label in arms.items())
     + " grey levels above that of held-out clips.",
@@ -757,8 +806,8 @@ for suffix in ("", "_change"):
 # random features are nearer to those of real clips, and things *move*: the plain window loses about a quarter of the
 # motion, the plan less than a tenth. By the other five, two levels are no worse, and three seeds do not say more. Class
 # coherence, where the paper sees its plan ahead (Figure 6), is near its ceiling in all of them: with a class word in
-# front of every window and a world of six motions there is little to lose. So the paper's claim about quality holds
-# here as far as we can see, and its claim about coherence cannot be tested.
+# front of every window and a world of six motions there is little to lose. Over these 512 frames the paper's claim
+# about quality shows partly (over 1024, in Chapter 11, it does not), and its claim about coherence does not show.
 #
 # **The plan against the better window.** Two levels and a plain window with a context of one latent frame cannot be
 # told apart by any ruler; only along the video the plan loses a little more by two of them. So in our world one number,
@@ -795,10 +844,20 @@ knobs = {
     "base-p0.92": "base p 0.92",
 }
 table_of(options, knobs)
-for one, other in (("hierarchical-fill-greedy", "hierarchical"), ("base-p0.5", "base")):
-    for ruler in ("nearest", "token_js", "motion"):
-        mean, half = options.difference(f"{one}/{ruler}", f"{other}/{ruler}")
-        print(f"{knobs[one]} minus {knobs[other]}, {rulers[ruler]}: {mean:+.3f} ± {half:.3f}")
+
+
+def differences(study, names, pairs, chosen):
+    """Paired over seeds, with the interval of 95 % and each seed's own."""
+    for one, other in pairs:
+        for ruler in chosen:
+            mean, half = study.difference(f"{one}/{ruler}", f"{other}/{ruler}")
+            each = np.subtract(*(study.values(f"{name}/{ruler}") for name in (one, other)))
+            seeds = ", ".join(f"{x:+.3f}" for x in each)
+            print(f"{names[one]} minus {names[other]}, {rulers[ruler]}: {mean:+.3f} ± {half:.3f}   ({seeds})")
+
+
+pairs = (("hierarchical-fill-greedy", "hierarchical"), ("base-p0.5", "base"))
+differences(options, knobs, pairs, ("nearest", "token_js", "motion"))
 
 # %% [markdown]
 # The paper's remark holds. With less freedom for filling in, the videos are nearer to real clips in every seed, they
@@ -807,20 +866,26 @@ for one, other in (("hierarchical-fill-greedy", "hierarchical"), ("base-p0.5", "
 # undecided in a planned video is decided by its anchors, and between two anchors a good guess is enough. A plain window
 # has nothing but its draws to keep it moving.
 #
-# Two more, for plain windows: a *repetition penalty* (Keskar et al., 2019) on codes that stood at the same place in the
-# context, and *guidance* (Ho and Salimans, 2022), which exaggerates what the class changes, by a transformer that was
-# told it nine times in ten.
+# Two more, for plain windows only: a *repetition penalty* (Keskar et al., 2019) on codes that stood at the same place
+# in the context, and *guidance* (Ho and Salimans, 2022), which exaggerates what the class changes, by a transformer
+# that was told it nine times in ten.
 
 # %%
 proposed = results.load("sampling-options")
 print(textwrap.fill(proposed.origin(), 100))
-table_of(proposed, {f"penalty-{x}": f"penalty {x}" for x in ("0", "0.5", "2")})
-table_of(proposed, {f"guidance-{x}": f"guidance {x}" for x in ("1", "1.5", "3")})
+penalties = {f"penalty-{x}": f"penalty {x}" for x in ("0", "0.5", "2")}
+scales = {f"guidance-{x}": f"guidance {x}" for x in ("1", "1.5", "3")}
+table_of(proposed, penalties)
+table_of(proposed, scales)
+differences(proposed, penalties, (("penalty-0.5", "penalty-0"), ("penalty-2", "penalty-0")), ("nearest", "named"))
+differences(proposed, scales, (("guidance-1.5", "guidance-1"), ("guidance-3", "guidance-1")), ("nearest", "named"))
 
 # %% [markdown]
-# A large penalty breaks things: a background that stands still is no fault. Withholding the class in training lost some
-# videos in each seed, and guidance won them back in each, but only to where the plain transformer had been without it;
-# how much that is, three seeds leave open. In a world of six words there is little to exaggerate.
+# A penalty of 0.5 brings videos nearer to real ones in every seed, by an amount that three seeds leave open, and about
+# 2 % fewer windows show the class that was asked for. A large one breaks things: a background that stands still is no
+# fault. Withholding the class in training lost some videos in each seed, and guidance won them back in each, but only
+# to where the plain transformer had been without it; how much that is, three seeds leave open. In a world of six words
+# there is little to exaggerate.
 #
 # ## Beside the paper
 #
@@ -830,8 +895,8 @@ table_of(proposed, {f"guidance-{x}": f"guidance {x}" for x in ("1", "1.5", "3")}
 # | plan | every 4th of 16 latent frames of a clip | every 4th of 13; every 16th of 33 |
 # | training of the fillers | 30 K steps, the plan 500 K | as many steps as the plan |
 # | context of the base | $t - 1$ in the text, 1 in the released script | both |
-# | gaps | in a batch, or 23 s cannot be reached | in a batch |
-# | speed | a quarter of the time of base | three fifths of the time of base on one thread |
+# | gaps | in a batch, as 23 s suggest | in a batch |
+# | speed | a quarter of the time of base | see above, on one thread |
 # | quality | decays later, is more coherent (Fig. 5, 6) | better than context 3 by 3 rulers of 8, not than context 1 |
 #
 # ## Pitfalls
@@ -844,7 +909,7 @@ table_of(proposed, {f"guidance-{x}": f"guidance {x}" for x in ("1", "1.5", "3")}
 # - **A plan that ends before the video.** 256 latent frames need 65 anchors, not 64: the last gap needs its end. The
 #   package draws it and drops what reaches beyond.
 # - **Comparing seconds of different batches.** On a processor, 64 gaps side by side cost far more than one, on a GPU
-#   hardly more. Say on what you measured.
+#   they would hardly. Say on what you measured.
 #
 # ## Exercises
 #
@@ -895,7 +960,7 @@ for name, frames in (("own ends", real), ("ends of others", wrong)):
 #
 # ## Summary
 #
-# **Does it help to write down every tenth sentence first?** It makes the story quicker to tell, because all that lies
+# **Does it help to write down every tenth sentence first?** The story takes fewer steps to tell, because all that lies
 # between two sentences can be told at the same time, and in our world the videos of a plan are better than those of the
 # sliding window that the paper describes, though no better than those of a window with a shorter memory. It works only
 # if nothing of a gap can come back to itself by way of its far end, for which two layers are enough, and if the ends

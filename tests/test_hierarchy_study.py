@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from tatslib.baselines.implicit import ImplicitConfig, ImplicitGenerator
+from tatslib.baselines.recurrent import RecurrentConfig, RecurrentGenerator
 from tatslib.metrics.features import ClassifierConfig, ClipClassifier, RandomFeatures
 from tatslib.studies import drift, hierarchy
 from tatslib.studies.drift import LongVideos, Ruler
@@ -17,6 +19,10 @@ TINY = VQGANConfig(
     frames=8, resolution=16, downsample=(2, 8, 8), hidden=8, encoder_blocks=0, decoder_blocks=1, codes=8, code_width=4
 )
 SHAPE = {"codes": 8, "condition_codes": 2, "layers": 1, "heads": 2, "width": 8}
+OPPONENTS = {
+    "implicit": ImplicitGenerator(ImplicitConfig(resolution=16, frames=8, width=8)),
+    "recurrent": RecurrentGenerator(RecurrentConfig(resolution=16, frames=8, width=8)),
+}
 WINDOWS = {"sparsest": 3, "sparse": 4, "replicate": 4}
 
 
@@ -30,6 +36,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
             return SimpleNamespace(train=SimpleNamespace(tokens=torch.zeros(4, 4, 2, 2, dtype=torch.int32)))
         if kind == "classifier":
             return SimpleNamespace(model=classifier())
+        if kind in OPPONENTS:
+            return SimpleNamespace(model=OPPONENTS[kind].eval())
         window = WINDOWS.get(kind.removeprefix("gpt-"))
         config = (
             GPTConfig(**SHAPE, latent_shape=(window, 2, 2))
@@ -74,7 +82,8 @@ def test_options_and_speed_name_what_they_ran(tiny, monkeypatch) -> None:
     assert "hierarchical-fill-greedy" in hierarchy.run_options(0)
     speed = hierarchy.run_speed(0)
     assert speed["steps"] == {"base": 128, "two-levels-1": (9 + 24) * 4, "two-levels-16": 48, "two-levels-64": 48}
-    assert set(speed["seconds"]) > {"base-3", "two-levels-1", "three-levels-64", "plan", "decode"}
+    assert set(speed["seconds"]) > {"base-3", "two-levels-1", "three-levels-64", "plan", "decode", *OPPONENTS}
+    assert all(seconds > 0 for seconds in speed["seconds"].values())
 
 
 def test_a_video_that_stands_still_and_keeps_its_class_is_coherent_and_has_no_motion(tiny) -> None:

@@ -28,6 +28,7 @@ from tatslib.sampling.plan import order_of_drawing
 from tatslib.studies.drift import TOP_P, WINDOWS_A_BLOCK, LongVideos, excess_distances, ruler, through_tokenizer
 from tatslib.studies.pictures import decoded_films
 from tatslib.studies.results import Numbers, Study
+from tatslib.studies.short_videos import OPPONENTS
 from tatslib.training.device import default_device
 from tatslib.transformer.gpt import GPT
 from tatslib.vqgan.windows import decode_in_windows
@@ -155,7 +156,7 @@ def run_speed(seed: int) -> Numbers:
     condition = torch.zeros(1, 1, dtype=torch.int64)
     gpt = model("replicate", seed)
     hierarchies = {name: Hierarchy(*split(levels, seed)) for name, levels in LEVELS.items()}
-    works: dict[str, Callable[[], Tensor]] = {
+    works: dict[str, Callable[[], object]] = {
         f"base-{context}": partial(
             sliding_window.sample, gpt, condition, latent_frames, FILTERS, context_frames=context, progress=False
         )
@@ -169,8 +170,10 @@ def run_speed(seed: int) -> Numbers:
     two = hierarchies["two-levels"]
     sparse = two.needed(latent_frames)[0]
     works["plan"] = partial(sliding_window.sample, two.anchors, condition, sparse, FILTERS)
-    tokens = works["base-3"]()
+    tokens = sliding_window.sample(gpt, condition, latent_frames, FILTERS, context_frames=3, progress=False)
     works["decode"] = lambda: torch.cat(list(decode_in_windows(vqgan, tokens)), dim=2)
+    for name in OPPONENTS:  # of one training: what they have learnt does not change how long they take
+        works[name] = partial(recipes.get(f"actions/{name}").model.to(default_device()).sample, 1, SPEED_FRAMES, 0)
     took: dict[str, list[float]] = {name: [] for name in works}
     # what one thread computes does not depend on who else is at work; a GPU's work is not seen by that clock
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
@@ -229,6 +232,9 @@ def studies() -> Iterator[Study]:
         f"""{ways}. Seconds to draw the tokens of one video of {SPEED_FRAMES} frames at batch 1, median of {ROUNDS}
         rounds in turns: on a processor the seconds that one thread computes, on a GPU by wall clock. A number behind
         the levels says how many gaps are filled side by side. plan: the sparse frames of two-levels alone. decode: from
-        tokens to frames. steps: tokens that have to wait for the one before.""",
+        tokens to frames. implicit, recurrent: generators without tokens (actions/implicit, actions/recurrent), from
+        noise to frames. steps: tokens that have to wait for the one before.""",
         run_speed,
+        version=2,
+        seeds_of="repetitions",
     )
