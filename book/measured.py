@@ -10,17 +10,20 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from claims_votes import human_study
+from make_results import PENDING
 
 from tatslib.errors import UserError
 from tatslib.metrics.coherence import area_under
-from tatslib.studies.results import Results, leaves, load
+from tatslib.studies.results import Results, exists, leaves, load
 
 CHAPTERS = Path(__file__).resolve().parent.parent / "notebooks"
+NOT_YET = (*PENDING, "page-costs")  # the latter is measured of the finished book
 Words = Callable[[Results], str]
 
 
@@ -49,9 +52,26 @@ def keys(study: Results) -> list[str]:
     return [key for key, _ in leaves(first) if isinstance(study.values(key)[0], float | int)]
 
 
-def span(of: list[float], digits: int, unit: str) -> str:
-    """Lowest and highest, such as "1.2 to 1.4 dB"; signs left to the words around them."""
-    sizes = sorted(abs(value) for value in of)
+def size(value: float, sign: int) -> float:
+    """A number without its sign, where the words around it say the sign ("nearer", "costs").
+
+    Raises:
+        UserError: if it has the other sign, so that the words would be wrong.
+    """
+    if value * sign < 0:
+        raise UserError(
+            f"the words in book/measured.py speak of a number {'above' if sign > 0 else 'below'} 0: {value}."
+        )
+    return abs(value)
+
+
+def span(of: list[float], digits: int, unit: str, sign: int) -> str:
+    """Lowest and highest, such as "1.2 to 1.4 dB", all of this sign, which the words around them say.
+
+    Raises:
+        UserError: if one has the other sign.
+    """
+    sizes = sorted(size(value, sign) for value in of)
     return f"{sizes[0]:.{digits}f} to {sizes[-1]:.{digits}f} {unit}"
 
 
@@ -60,10 +80,14 @@ def minus(study: Results, key: str, other: str) -> list[float]:
     return [a - b for a, b in zip(study.values(key), study.values(other), strict=True)]
 
 
-def interval(study: Results, key: str, other: str, digits: int, unit: str, sign: bool = True) -> str:
-    """Mean difference and half its 95 % interval, such as "-0.04 ± 0.13 dB"."""
+def interval(study: Results, key: str, other: str, digits: int, unit: str, sign: int | None = None) -> str:
+    """Mean difference and half its 95 % interval, such as "-0.04 ± 0.13 dB"; no minus where the words say the sign.
+
+    Raises:
+        UserError: if the mean has not the sign that the words say.
+    """
     mean, half = study.difference(key, other)
-    return f"{mean if sign else abs(mean):.{digits}f} ± {half:.{digits}f} {unit}"
+    return f"{mean if sign is None else size(mean, sign):.{digits}f} ± {half:.{digits}f} {unit}"
 
 
 def share(study: Results, key: str) -> str:
@@ -76,6 +100,12 @@ def bare(study: Results, key: str, other: str, digits: int) -> str:
     return interval(study, key, other, digits, "").rstrip()
 
 
+def opening(study: Results) -> str:
+    """What opening a page of the book costs at most, of all pages and repetitions."""
+    heaviest, slowest = max(study.values("heaviest")), max(study.values("slowest"))
+    return f"the heaviest page brings {heaviest:.1f} MB, the slowest is there after {slowest:.1f} seconds"
+
+
 def worth_of_first_window(study: Results) -> float:
     """The most that the first window adds to an area under CCS, of all arms and seeds."""
     curves = [
@@ -84,8 +114,16 @@ def worth_of_first_window(study: Results) -> float:
     return max(area_under(torch.tensor([1.0, *later])) - area_under(torch.tensor(later)) for later in curves)
 
 
+def rate_in_each_seed(study: Results) -> str:
+    """What three times the learning rate costs, in the best and in the worst seed."""
+    least, *_, most = sorted(size(value, -1) for value in study.values("rate-x3/psnr_change"))
+    return f"three times the rate cost {least:.1f} dB in one seed, {most:.1f} in another"
+
+
 PHRASES = [
-    Phrase("ledger", "codebook-resume", lambda s: span(minus(s, "before/psnr", "after/psnr"), 1, "dB")),
+    Phrase("how_to_read", "page-costs", opening),
+    Phrase("05_adversaries", "stability", rate_in_each_seed),
+    Phrase("ledger", "codebook-resume", lambda s: span(minus(s, "before/psnr", "after/psnr"), 1, "dB", 1)),
     Phrase(
         "ledger",
         "codebook-restarts",
@@ -95,7 +133,7 @@ PHRASES = [
         ),
     ),
     Phrase("ledger", "stability", lambda s: interval(s, "second-pass/psnr_change", "ours/psnr_change", 2, "dB")),
-    Phrase("ledger", "stability", lambda s: span(s.values("rate-x3/psnr_change"), 1, "dB")),
+    Phrase("ledger", "stability", lambda s: span(s.values("rate-x3/psnr_change"), 1, "dB", -1)),
     Phrase("ledger", "token-speed", lambda s: f"takes {s.mean('ratio'):.1f} times as long"),
     Phrase(
         "ledger",
@@ -130,7 +168,7 @@ PHRASES = [
             f"that of 32 videos {s.mean('batch-32/ratio_hierarchical'):.1f} times"
         ),
     ),
-    Phrase("ledger", "draws", lambda s: interval(s, "paper/nearest", "released/nearest", 1, "grey levels", sign=False)),
+    Phrase("ledger", "draws", lambda s: interval(s, "paper/nearest", "released/nearest", 1, "grey levels", sign=-1)),
     Phrase(
         "ledger",
         "interpolation-reading",
@@ -205,6 +243,18 @@ PHRASES = [
 
 QUOTES = [
     Quote(
+        "12_at_paper_scale",
+        "12_at_paper_scale",
+        r"VQGAN, 128 x 128, 57 hours +(\d+)%",
+        "{0} % of their peak at 128 by 128",
+    ),
+    Quote(
+        "12_at_paper_scale",
+        "12_at_paper_scale",
+        r"transformer, 500 K steps, 10 days +(\d+)%",
+        "{0} % of their peak with 500 K steps",
+    ),
+    Quote(
         "ledger", "01_videos_as_data", r"would be ([\d.]+) times as likely", "{0} times as likely as one of the longest"
     ),
     Quote("ledger", "03_zero_padding_corrupts_tokens", r"as printed: (\d+)%", "as printed {0} % of the tokens agree"),
@@ -244,62 +294,6 @@ def counted_again() -> list[str]:
     ]
 
 
-# Numbers that follow from a definition or a setting and were not measured, with the reason.
-SETTLED = {
-    ("00_start_here", "10 dB"): "the definition of the decibel",
-    ("00_start_here", "20 dB"): "the definition of the decibel",
-    ("00_start_here", "30 dB"): "the definition of the decibel",
-    ("01_videos_as_data", "cost 60 % of the videos"): "the paper's (B.1), as the paragraph says",
-    ("01_videos_as_data", "60 % of which would be dropped"): "the paper's (B.1), as the sentence says",
-    ("01_videos_as_data", "from −0.5 to 0.5"): "a convention",
-    ("02_from_video_to_tokens", "little time, 0.97"): "a setting, in the cell below",
-    ("03_zero_padding_corrupts_tokens", "a 95 % interval is always"): "the level of the interval",
-    ("04_equivariance_score", "It scores 0.75"): "the paper's, as the paragraph says (A.3)",
-    ("04_equivariance_score", "replicate scores 0.75"): "the paper's, as the paragraph says (A.3)",
-    ("04_equivariance_score", "30 %"): "1 - 0.7",
-    ("06_a_transformer_over_video_tokens", "80 % of the probability"): "the paper's top-p, as the sentence before says",
-    ("06_a_transformer_over_video_tokens", "learning rate is 4.5e-6"): "the paper's (B.2), as the sentence before says",
-    ("06_a_transformer_over_video_tokens", "from 57.63 to 79.28"): "the paper's Table 1, as the sentence says",
-    ("06_a_transformer_over_video_tokens", "15.7 TFLOP/s"): "the V100's data sheet",
-    ("08_planning_ahead", "plan took 7.5 minutes"): "the paper's (B.2), as the sentence says",
-    ("09_telling_it_what_to_show", "79.28 with it"): "the paper's Table 1, as the sentence says",
-    ("10_measuring_short_videos", "long videos 1.3"): "512 / 400, as the sentence says",
-    ("11_measuring_long_videos", "That is 1.3 clips a dimension"): "512 / 400, as the sentence before says",
-    ("10_measuring_short_videos", "real data score 90.52"): "the paper's Table 1, as the text says",
-    (
-        "12_at_paper_scale",
-        "token by token, 0.65",
-    ): "published, in the table that the text names; billions of parameters",
-    ("12_at_paper_scale", "token by token, 0.84"): "the same",
-    ("12_at_paper_scale", "token by token, 0.63"): "the same",
-    ("12_at_paper_scale", "8.6"): "published, in the table that the text names",
-    ("12_at_paper_scale", "1,788,425"): "counted by others, as the sentence says",
-    ("data_sky", "56 GB for those runs"): "35,383 runs of 32 frames of 3 x 128 x 128 bytes",
-    ("data_taichi", "about 80 GB"): "of the README that the row names",
-    ("data_ucf101", "about 7 GB"): "6.96 GB, on the page that the row links",
-    ("data_ucf101", "about 88 GB"): "1,788,425 frames, as the table says, of 3 x 128 x 128 bytes",
-    ("ledger", "nearer to training clips with 0.80"): "the paper's top-p, as the row says",
-    ("ledger", "1.35 M steps"): "the paper's (B.2)",
-    ("ledger", "p 0.5 in the presets"): "a setting, in tatslib/training/paper_presets.py",
-    ("ledger", "about 40 %"): "511 of the 1280 targets, as the row says",
-    ("ledger", "to 1e-9"): "the tolerance of tests/parity/test_distances.py",
-    ("ledger", "708 nats"): "minus the logarithm of the smallest normal float64",
-    ("ledger", "a 95 % interval"): "the level of the interval",
-    ("ledger", "6e-4 off float64"): "the released code's two numbers in the fixture of tests/parity/test_distances.py",
-    ("ledger", "2e-4 apart"): "the released code itself, run under torch 1.12 and 2.13",
-    ("human_study", "67 % for a method that is slightly"): "an example, with the share above",
-    ("human_study", "and 67 % for one that wins"): "the same example",
-    ("human_study", '"67% of the time"'): "the paper's words",
-    ("human_study", "with confidence > 0.95"): "the paper's words",
-    ("human_study", "not just above 0.95"): "the paper's words",
-    ("human_study", "0.1"): "a correlation, chosen",
-    ("human_study", "0.3"): "a correlation, chosen",
-    ("human_study", "0.5"): "a correlation, chosen",
-    ("human_study", "The 95 % interval"): "the level of the interval",
-    ("notation", "between −0.5 and 0.5"): "a convention",
-}
-
-
 def quoted(quote: Quote) -> str:
     """The words of a quote with the numbers that the chapter printed.
 
@@ -314,12 +308,48 @@ def quoted(quote: Quote) -> str:
     return quote.words.format(*found.groups())
 
 
+def pending(study: str) -> bool:
+    """Whether there are no results of this study yet and none are asked for."""
+    return study in NOT_YET and not exists(study, "toy")
+
+
+def placeholder(phrase: Phrase) -> str:
+    """A phrase whose study is pending, with "?" in place of its numbers."""
+    words = phrase.words(cast(Results, Unmeasured(phrase.study)))
+    return re.sub(r"\bnan\b", "?", words)
+
+
+class Unmeasured:
+    """Stands for the results of a study that was not run: no number of it is a number."""
+
+    def __init__(self, study: str) -> None:
+        self.study = study
+
+    def values(self, key: str) -> list[float]:
+        """One seed, no number."""
+        return [nan]
+
+    def mean(self, key: str) -> float:
+        """No number."""
+        return nan
+
+
 def phrases() -> dict[str, list[str]]:
-    """What each page has to say, by the page's name."""
+    """What each page has to say, by the page's name; phrases of pending studies are in `placeholders`."""
     found = defaultdict(list)
     for phrase in PHRASES:
-        found[phrase.page].append(phrase.words(load(phrase.study)))
+        if not pending(phrase.study):
+            found[phrase.page].append(phrase.words(load(phrase.study)))
     for quote in QUOTES:
         found[quote.page].append(quoted(quote))
     found["human_study"] = counted_again()
+    return dict(found)
+
+
+def placeholders() -> dict[str, list[str]]:
+    """What each page has to say while studies are pending, by the page's name."""
+    found = defaultdict(list)
+    for phrase in PHRASES:
+        if pending(phrase.study):
+            found[phrase.page].append(placeholder(phrase))
     return dict(found)

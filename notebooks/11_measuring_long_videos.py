@@ -341,6 +341,7 @@ print(f"{'late in the video':24s}" + "".join(f"{column:>9s}" for column in colum
 for name, videos in damaged.items():
     found = long.evaluate(videos, rods.real, {}, rods.classifier, labels, limit=limit)
     late = [np.mean(v[len(v) * 3 // 4 :]) if isinstance(v := found[column], list) else v for column in columns]
+    late[-1] = np.inf if late[-1] is None else late[-1]  # still, but for jumps: no usual step to hold them against
     print(f"{name:24s}" + "".join(f"{value:9.2f}" for value in late))
 
 # %% [markdown]

@@ -344,7 +344,7 @@ for gpu in ("V100", "H100"):
 #
 # The files of a run stay whole, also with `--shard`: the first process gathers the slices, so that one GPU can go on
 # with what eight began, and anybody can open the model. `torch.distributed.checkpoint` would write a slice a process,
-# with a pickle that lists them; for models many times as large, it is the better choice.
+# with a pickle that lists them: a model that one process cannot hold at all would need that.
 #
 # One machine, or four, is one word:
 #

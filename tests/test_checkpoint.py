@@ -58,6 +58,20 @@ def test_everything_comes_back_exactly(tmp_path):
         assert all(torch.equal(mine[key], theirs[key]) for key in mine)
 
 
+def test_an_optimiser_without_a_step_stays_without_unless_torchs_own_functions_ask_for_its_state(tmp_path):
+    from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
+
+    model, optimizer = trained(steps=0)
+    save(tmp_path, 0, model, optimizer)
+    assert not optimizer.state
+    checkpoint = newest(tmp_path)
+    assert checkpoint is not None
+    restore(checkpoint, {"net": model}, {"adam": optimizer})
+    assert not optimizer.state
+    get_optimizer_state_dict(model, optimizer)  # if this ever leaves it alone, they can take the place of ours
+    assert [entries["step"].item() for entries in optimizer.state.values()] == [1] * 4
+
+
 def test_only_the_newest_two_are_kept(tmp_path):
     model, optimizer = trained()
     for step in (1, 2, 3, 4):

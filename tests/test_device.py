@@ -1,12 +1,17 @@
 """Memory layout and compiled code: chosen by what the machine has, and nothing but speed changes with them."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from torch import nn
 
 from tatslib.randomness import torch_generator
 from tatslib.training import device as devices
-from tatslib.training.device import prefers_channels_last, prepare
-from tatslib.vqgan.discriminators import Adversaries, DiscriminatorConfig
+from tatslib.training.device import loss_scaler, number_format, prefers_channels_last, prepare
+from tatslib.vqgan import normalisation
+from tatslib.vqgan.autoencoder import Decoder, Encoder
+from tatslib.vqgan.discriminators import Adversaries, DiscriminatorConfig, PatchDiscriminator
 from tatslib.vqgan.vqgan import VQGAN
 from tests.test_training import TINY
 
@@ -54,3 +59,49 @@ def test_both_discriminators_can_have_channels_last(monkeypatch):
     (one,), (other,) = (model(x, frames=torch.tensor([0, 7])) for model in (plain, laid_out))
     torch.testing.assert_close(one.video[-1], other.video[-1], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(one.image[-1], other.image[-1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_a_gpu_without_bfloat16_computes_in_float16_and_scales_its_losses(monkeypatch, native, expected):
+    def asked(including_emulation: bool = True) -> bool:
+        return native or including_emulation  # a T4 emulates it
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", asked)
+    assert number_format("auto", GPU) == expected
+    assert number_format("float32", GPU) == torch.float32
+    monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    assert loss_scaler("auto", GPU).is_enabled() == (not native)
+
+
+class OnAGPU(nn.ModuleList):
+    """Models that say so."""
+
+    def parameters(self, recurse=True):
+        yield SimpleNamespace(device=GPU)
+
+
+def test_on_several_gpus_torchs_own_kernel_does_the_batch_norms_and_names_and_tensors_stay(monkeypatch):
+    models = OnAGPU([VQGAN(TINY), Adversaries(DiscriminatorConfig(width=4))])
+    tensors = dict(models.named_parameters()) | dict(models.named_buffers())
+    norms = {name for name, module in models.named_modules() if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d)}
+    normalisation.synchronise(models)
+    assert not any(isinstance(module, nn.SyncBatchNorm) for module in models.modules()), "one process needs none"
+    monkeypatch.setattr(normalisation, "together", lambda: True)
+    normalisation.synchronise(models)
+    assert {name for name, module in models.named_modules() if isinstance(module, nn.SyncBatchNorm)} == norms != set()
+    now = dict(models.named_parameters()) | dict(models.named_buffers())
+    assert now.keys() == tensors.keys() and all(now[name] is tensors[name] for name in now)
+
+
+@pytest.mark.parametrize(
+    ("device", "compiled", "expected"),
+    [(GPU, True, [Encoder, Decoder, PatchDiscriminator, PatchDiscriminator]), (GPU, False, []), (CPU, True, [])],
+)
+def test_networks_are_compiled_on_a_gpu_and_nothing_else_is(monkeypatch, device, compiled, expected):
+    found = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self: found.append(type(self)))
+    monkeypatch.setattr(nn.Module, "to", lambda self, *_, **__: self)
+    models = nn.ModuleList([VQGAN(TINY), Adversaries(DiscriminatorConfig(width=4))])
+    names = list(models.state_dict())
+    assert prepare(models, "float32", device, compiled) is models and list(models.state_dict()) == names
+    assert sorted(found, key=str) == sorted(expected, key=str)

@@ -8,6 +8,7 @@ starts once for the whole file (starting them takes longer than the checks), and
 import json
 import math
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -42,9 +43,11 @@ from tatslib.training.checkpoint import load_model, newest, read_config
 from tatslib.training.loop import Task
 from tatslib.training.train_transformer import TransformerTraining, gpt_config, train_transformer
 from tatslib.training.train_vqgan import VQGANTask, train_vqgan
-from tatslib.transformer.gpt import GPT, GPTConfig
+from tatslib.transformer.conditions import GuidedConfig
+from tatslib.transformer.gpt import GPT
 from tatslib.vqgan.codebook import Codebook
 from tatslib.vqgan.normalisation import normalisation, synchronise
+from tatslib.vqgan.perceptual import PerceptualLoss
 from tests.test_adversaries import GAN
 from tests.test_training import TINY, Noise, stripes_tokens
 
@@ -126,6 +129,27 @@ def codebook(rows: int, codes: int, steps: int = 4) -> Result:
     }
 
 
+def perceptual_dropout() -> Result:
+    """LPIPS between the same two frames in every row, so that rows differ by what is dropped and by nothing else."""
+    network = PerceptualLoss(dropout=True)
+    for number, parameter in enumerate(network.parameters()):
+        scale = parameter[0].numel() ** -0.5
+        parameter.copy_(scale * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number)))
+    for head in network.heads:
+        head.weight.abs_()
+    fake, real = (mine(numbers(1, 3, 16, 16, seed=seed).expand(4, 3, 16, 16) / 4) for seed in range(2))
+    fake = fake.clone().requires_grad_()
+    distances = network(fake, real, torch.Generator().manual_seed(0))
+    distances.mean().backward()
+    assert fake.grad is not None
+    return {
+        "distances": gather_rows(distances),
+        "gradients": gather_rows(fake.grad) / world_size(),
+        "next": gather_rows(network(fake, real, torch.Generator().manual_seed(1))),
+        "nothing dropped": gather_rows(network.eval()(fake, real)),
+    }
+
+
 def token_batches() -> Result:
     """Two epochs of a token set in steps of six clips."""
     index = TokenIndex(clips=18, codes=18, latent_shape=(1, 1, 1), vqgan="0" * 12)
@@ -174,6 +198,12 @@ def second_stage(run: Path, steps: int = STEPS, sharded: bool = False, batch: in
     with resting_where_gradients_vanish():
         gpt = train_transformer(gpt_config(data.index, 2, 2, 16), training, data, run, sharded=sharded)
     return {"gpt": gpt.state_dict(), "log": log_of(run)}
+
+
+def in_two_goes(stage: Callable[..., Result], run: Path) -> Result:
+    """A stage that stops after step 4, when everything of it has begun, and goes on in as many processes."""
+    stage(run, steps=4)
+    return stage(run)
 
 
 def complaint(work: Callable[[], object]) -> Result:
@@ -237,10 +267,13 @@ CHECKS: dict[str, Callable[[Path], Result]] = {
     "batch norm 3D": lambda _: batch_norm(3),
     "codebook": lambda _: codebook(rows=4, codes=6),
     "codebook of few rows": lambda _: codebook(rows=2, codes=23),
+    "perceptual dropout": lambda _: perceptual_dropout(),
     "token batches": lambda _: token_batches(),
     "first stage": first_stage,
     "second stage": second_stage,
     "second stage in slices": partial(second_stage, sharded=True),
+    "first stage in two goes": partial(in_two_goes, first_stage),
+    "second stage in slices in two goes": partial(in_two_goes, partial(second_stage, sharded=True)),
     # goes on with what one process has begun
     "first stage resumed": first_stage,
     "second stage resumed": partial(second_stage, sharded=True),
@@ -259,6 +292,7 @@ def work(index: int, port: int, folder: Path) -> None:
     """What each of the two processes does."""
     os.environ |= {"RANK": str(index), "LOCAL_RANK": str(index), "WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ["OMP_NUM_THREADS"] = "1"  # whatever else the machine does, sums come in the same order
     torch.set_num_threads(1)
     with process_group():
         torch.save({name: check(folder / name) for name, check in CHECKS.items()}, folder / f"{index}.pt")
@@ -338,6 +372,13 @@ def test_codes_tokens_restarts_and_perplexity_are_those_of_one_process(both, che
     assert one["state"]["initialised"] and one["perplexity"] > 1
 
 
+def test_lpips_drops_the_same_in_two_processes_as_in_one_and_something_else_in_every_row(both):
+    one = both.one("perceptual dropout")
+    assert_same(both, "perceptual dropout", 1e-5, one)
+    assert len(set(one["distances"].tolist())) == 4 and len(set(one["nothing dropped"].tolist())) == 1
+    assert not torch.equal(one["distances"], one["next"])
+
+
 def test_two_processes_read_every_clip_once_and_none_twice(both):
     one, two = both.one("token batches"), [result["token batches"] for result in both.two]
     assert torch.equal(two[0]["all"], one["all"]) and all(result["labels"] for result in two)
@@ -361,6 +402,15 @@ def test_a_run_of_one_process_goes_on_in_two_and_the_other_way_round(both, stage
     assert_same(both, f"{stage} resumed", 1e-4, unbroken)
     other_way = both.goes_on(stage)
     assert all(difference(other_way[part], unbroken[part]) < 1e-4 for part in unbroken)
+
+
+@pytest.mark.parametrize("stage", ["first stage", "second stage in slices"])
+def test_two_processes_that_stop_and_go_on_as_two_end_where_they_would_have_to_the_last_bit(both, stage):
+    for result in both.two:
+        unbroken, gone_on = result[stage], result[f"{stage} in two goes"]
+        assert gone_on.keys() == unbroken.keys() and all(
+            difference(gone_on[part], unbroken[part]) == 0 for part in unbroken
+        )
 
 
 def test_a_signal_to_one_process_stops_all_after_the_same_step(both):
@@ -396,12 +446,12 @@ def test_torchrun_starts_the_same_command_and_one_process_speaks(tmp_path):
     stripes_tokens().write(tmp_path / "tokens")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "tatslib.cli", "train", "transformer", "--tokens", str(tmp_path / "tokens"), "--shard"]
-    command += ["--out", str(tmp_path / "run"), "--steps", "2"]
+    command += ["--out", str(tmp_path / "run"), "--steps", "2", "--condition-dropout", "0.5"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     assert result.stdout == f"{tmp_path / 'run'}: trained 2 steps\n" and "Warning" not in result.stderr
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 2
-    assert load_model(tmp_path / "run", GPT(read_config(tmp_path / "run", GPTConfig)))
+    assert load_model(tmp_path / "run", GPT(read_config(tmp_path / "run", GuidedConfig)))
 
 
 def test_torchruns_variables_are_all_needed(monkeypatch):
@@ -420,9 +470,9 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
         measured = Both(Path(temporary))
         for check in CHECKS:
-            if not any(word in check for word in ("norm", "codebook", "stage")):
+            if not any(word in check for word in ("norm", "codebook", "dropout", "stage")):
                 continue
-            stage = check.removesuffix(" in slices").removesuffix(" resumed").removesuffix(" half")
+            stage = re.sub("( in slices| in two goes| resumed| half)+$", "", check)
             found = measured.goes_on(stage) if check.endswith("half") else measured.two[0][check]
             for part, value in found.items():
-                print(f"{check:24} {part:17} {difference(value, measured.one(stage)[part]):.1e}")
+                print(f"{check:34} {part:17} {difference(value, measured.one(stage)[part]):.1e}")

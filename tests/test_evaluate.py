@@ -1,10 +1,6 @@
 """A folder of videos against real ones: the numbers are those of the metrics, and nothing is measured in silence."""
 
 import json
-import os
-import signal
-import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +8,13 @@ import pytest
 import torch
 
 from tatslib import cli
-from tatslib.commands.evaluate import evaluate_command, open_real
+from tatslib.commands.evaluate import evaluate_command, open_networks, open_real
 from tatslib.datasets.clips import ClipDataset
 from tatslib.evaluation import evaluate as evaluation
-from tatslib.evaluation import gathering
 from tatslib.evaluation.draws import generated_draws, real_draws
 from tatslib.evaluation.evaluate import evaluate
-from tatslib.evaluation.feature_cache import FeatureCache, clip_key
-from tatslib.evaluation.gathering import gather
 from tatslib.evaluation.measures import (
+    STUDENT_95,
     Draw,
     any_frechet,
     bias,
@@ -28,9 +22,10 @@ from tatslib.evaluation.measures import (
     column,
     distances,
     inception,
+    interval,
     jackknife_error,
 )
-from tatslib.evaluation.networks import Extractor, open_network, pixels
+from tatslib.evaluation.networks import open_network, pixels
 from tatslib.evaluation.protocol import Looker, Settings
 from tatslib.evaluation.report import report, title
 from tatslib.evaluation.videos_folder import VideosFolder, find_videos
@@ -80,14 +75,15 @@ def test_the_numbers_are_those_of_the_metrics_on_the_same_clips(place, tmp_path)
     generated, real = sides(place)
     looker = open_network(str(place / "classifier"))
     settings = Settings(metrics=("fvd", "kvd", "is", "motion", "colour"), clips=20, repeats=2, seed=3)
-    networks = {"features": looker, "classifier": looker}
-    found = evaluate(generated, real, ("real", "folder", None), settings, networks, tmp_path)
+    both = {"features": looker, "classifier": looker}
+    found = evaluate(generated, real, ("real", "folder", None), settings, both, tmp_path)
     made = np.stack([read_frames(path) for path in generated.paths])
     network = looker.network
     for repeat in range(2):
         clips = np.stack([real.clip(*p) for p in real_draws(real, 20, 2, seed=3)[repeat]])
         chosen = made[[video for video, _ in generated_draws(24, 20, 2, seed=3)[repeat]]]
         features = clip_features(network, clips), clip_features(network, chosen)
+        assert len(set(real_draws(real, 20, 2, seed=3)[repeat])) == 20
         expected = frechet_distance(*features, clips_per_dimension=0)
         assert found.numbers["fvd"]["repeats"][repeat] == pytest.approx(expected, rel=1e-4)
         assert found.numbers["kvd"]["repeats"][repeat] == pytest.approx(kernel_distance(*features), rel=1e-3, abs=1e-9)
@@ -105,6 +101,38 @@ def test_all_videos_are_taken_where_there_are_no_more_and_other_ones_each_time_w
     assert generated_draws(5, 5, 2, seed=0) == [[(v, 0) for v in range(5)]] * 2
     first, second = generated_draws(50, 20, 2, seed=0)
     assert first != second and len(set(first)) == 20
+
+
+def test_a_draw_of_real_clips_holds_each_window_once_and_all_of_them_if_there_are_no_more(place):
+    _, real = sides(place)
+    assert real.windows == 100
+    first, second = real_draws(real, 90, 2, seed=0)
+    assert len(set(first)) == len(set(second)) == 90 and first != second and first != sorted(first)
+    assert set(real_draws(real, 400, 1, seed=0)[0]) == {(video, start) for video in range(20) for start in range(5)}
+    assert len(real_draws(real, 400, 1, seed=0)[0]) == 100
+
+
+def test_clips_for_training_are_drawn_as_ever(place):
+    _, real = sides(place)
+    windows = numpy_generator(3, "clips", 5).integers(100, size=6)
+    assert real.places(5, 6, seed=3) == [divmod(int(window), 5) for window in windows]
+    assert np.array_equal(real.clips(5, 6, seed=3)[0][2], real.clip(*real.places(5, 6, seed=3)[2]))
+
+
+def test_fewer_real_windows_than_videos_are_all_taken_once_and_the_protocol_says_so(place, tmp_path):
+    generated = VideosFolder(place / "made", **SHAPE)
+    real = ClipDataset(find_videos(place / "made")[:20], cache=place / "frames", **SHAPE)  # one window a video
+    looker = open_network(str(place / "classifier"))
+    settings = Settings(metrics=("fvd", "kvd", "is"), repeats=3)
+    both = {"features": looker, "classifier": looker}
+    found = evaluate(generated, real, ("real", "folder", None), settings, both, tmp_path)
+    assert found.protocol.clips["fvd"].model_dump() == {"real": 20, "generated": 24, "repeats": 1}
+    assert found.numbers["kvd"]["spread"] is None and found.numbers["kvd"]["real against real"] is None
+    rows = [clip_features(looker.network, np.stack([generated.clip(n) for n in range(many)])) for many in (20, 24)]
+    assert found.numbers["kvd"]["mean"] == pytest.approx(kernel_distance(*rows), rel=1e-3, abs=1e-9)
+    text = report(found)
+    assert "24 generated clips and all 20 real ones" in text and "real clips, all 20: " in text
+    assert "real against real: none, every draw holds all of them" in text
 
 
 def test_a_generated_video_is_measured_at_its_own_pace_and_a_real_one_at_the_stride_of_the_data_set(place):
@@ -166,6 +194,28 @@ def test_what_a_single_video_cannot_tell_is_none_and_not_an_endless_number():
     assert column(rows[:1, 0], rows[:, 0], seed=0)["real"]["interval"] is None
 
 
+def test_an_interval_is_students_and_there_is_none_of_fewer_than_five_groups():
+    for freedom, edge in STUDENT_95.items():
+        x = torch.linspace(-edge, edge, 100_001, dtype=torch.float64)
+        assert float(torch.trapezoid(torch.distributions.StudentT(freedom).log_prob(x).exp(), x)) == pytest.approx(
+            0.95, abs=1e-4
+        )
+    assert list(STUDENT_95) == list(range(4, 20))
+    assert interval(1, 2, 20) == pytest.approx([1 - 2 * 2.093, 1 + 2 * 2.093])
+    assert interval(1, 2, 5) == pytest.approx([1 - 2 * 2.776, 1 + 2 * 2.776])
+    assert interval(1, 2, 4) is None and interval(1, None, 20) is None
+    rows = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    one, other = Draw(rows[:30], range(30)), Draw(rows[30:], [0, 1, 2, 3, 4, 5, 6, 6, 6, 6])
+    found = distances(any_frechet, [one] * 2, [other], seed=0, biased=False)
+    assert found["interval"] == interval(found["mean"], found["error"], 7)
+
+
+def test_no_interval_of_a_score_goes_beyond_the_number_of_classes():
+    rows = torch.eye(3, dtype=torch.float64).repeat(4, 1)[:11]
+    found = inception(lambda rows: rows, [Draw(rows, range(11))], Draw(rows, range(11)), seed=0)
+    assert found["mean"] > 2.9 and found["interval"][0] > 1 and found["interval"][1] == 3
+
+
 def test_only_the_papers_networks_give_numbers_of_the_papers_names():
     def looker(name: str) -> Looker:
         return Looker(name=name, what=name, checksum="0" * 64, dimensions=4)
@@ -180,70 +230,6 @@ def test_frozen_videos_are_still_and_keep_their_colours(tmp_path):
     frame = numpy_generator(0, "frozen").integers(0, 256, (1, 1, 16, 16, 3), dtype=np.uint8)
     change, still, colour = pixels().rows(frame.repeat(8, 1))[0].tolist()
     assert (change, still) == (0, 1) and colour == pytest.approx(1)
-
-
-# ----------------------------------------------------------------------------------------------- stopped, shared, kept
-def slow(rows_of: Extractor, seconds: float) -> Extractor:
-    def rows(clips: np.ndarray) -> torch.Tensor:
-        time.sleep(seconds)
-        return rows_of.rows(clips)
-
-    return Extractor("slow", "slow", "0" * 64, rows, dimensions=3)
-
-
-def readers(clips: np.ndarray) -> list:
-    return [partial(clips.__getitem__, index) for index in range(len(clips))]
-
-
-CLIPS = numpy_generator(0, "clips to keep").integers(0, 256, (40, 4, 8, 8, 3), dtype=np.uint8)
-
-
-def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr(gathering, "AT_ONCE", 4)
-    unbroken, computed = gather(pixels(), readers(CLIPS), tmp_path / "unbroken", "")
-    assert computed == 40
-    child = os.fork()
-    if child == 0:
-        try:
-            gather(slow(pixels(), 0.05), readers(CLIPS), tmp_path / "killed", "")
-        finally:
-            os._exit(1)
-    while len(list(tmp_path.glob("killed/*/*.safetensors"))) < 3:
-        time.sleep(0.005)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    again, computed = gather(slow(pixels(), 0), readers(CLIPS), tmp_path / "killed", "")
-    assert 0 < computed <= 28 and torch.equal(again, unbroken)
-    assert gather(slow(pixels(), 0), readers(CLIPS), tmp_path / "killed", "")[1] == 0
-
-
-def test_processes_share_the_clips_by_index_and_leave_each_other_their_rows(tmp_path, monkeypatch):
-    whole, _ = gather(pixels(), readers(CLIPS), tmp_path / "one", "")
-    monkeypatch.setattr(gathering, "world_size", lambda: 2)
-    monkeypatch.setattr(gathering, "features_of_all", lambda mine, clips: mine)
-    for rank in (0, 1):
-        monkeypatch.setattr(gathering, "rank", lambda rank=rank: rank)
-        mine, computed = gather(pixels(), readers(CLIPS), tmp_path / "two", "")
-        assert computed == 20 and torch.equal(mine, whole[rank::2])
-    monkeypatch.undo()
-    together, computed = gather(pixels(), readers(CLIPS), tmp_path / "two", "")
-    assert computed == 0 and torch.equal(together, whole)
-
-
-def test_other_pixels_are_another_key_and_a_damaged_file_is_made_anew(tmp_path):
-    changed = CLIPS[0].copy()
-    changed[0, 0, 0, 0] ^= 1
-    assert clip_key(CLIPS[0]) == clip_key(CLIPS[0].copy()) != clip_key(changed)
-    assert clip_key(CLIPS[0]) != clip_key(CLIPS[0].reshape(4, 16, 4, 3))
-    cache = FeatureCache(tmp_path)
-    cache.add(["a", "b"], torch.eye(2))
-    (file,) = tmp_path.iterdir()
-    assert torch.equal(FeatureCache(tmp_path).rows(["b", "a"]), torch.eye(2).flip(0))
-    half = tmp_path / f".{file.stem}.0123abcd.partial.safetensors"  # what another process is just writing
-    half.write_bytes(file.read_bytes()[:-3])
-    file.write_bytes(file.read_bytes()[:-3])
-    assert len(FeatureCache(tmp_path)) == 0
-    assert half.exists() and not file.exists()
 
 
 # ---------------------------------------------------------------------------------------------------------- at the door
@@ -269,6 +255,9 @@ def test_other_pixels_are_another_key_and_a_damaged_file_is_made_anew(tmp_path):
         ({"long": 40}, "leave out either --metric or --long"),
         ({"long": 40, "metric": (), "frames": 16, "features": "random"}, "multiple of --frames, such as 1024"),
         ({"perceptual": "vgg16"}, "add --long"),
+        ({"long": 64, "metric": (), "frames": 0}, "--frames starts at 1, got 0"),
+        ({"resolution": 0}, "--resolution starts at 1, got 0"),
+        ({"stride": 0}, "--stride starts at 1, got 0"),
     ],
 )
 def test_a_mistake_is_named_before_anything_is_computed(options, sentence, place, tmp_path, monkeypatch):
@@ -292,6 +281,15 @@ def test_a_mistake_is_named_before_anything_is_computed(options, sentence, place
     with pytest.raises(ValueError) as error:
         evaluate_command(**asked)
     assert sentence in str(error.value)
+
+
+def test_what_sees_classes_is_a_network_and_not_a_folder_of_its_name(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "random").mkdir()
+    settings = Settings(metrics=(), long=40)
+    assert set(open_networks(settings, "random", None, None, None)) == {"features"}
+    found = open_networks(settings, str(place / "classifier"), None, None, None)
+    assert found["classifier"] is found["features"]
 
 
 def test_previews_beside_videos_are_no_frames_and_a_folder_of_frames_is_a_video(tmp_path):

@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +14,9 @@ import torch
 from tatslib import cli
 from tatslib.datasets.clips import ClipDataset
 from tatslib.errors import UserError
-from tatslib.evaluation import gathering, long, long_folder, networks
+from tatslib.evaluation import along, gathering, long, long_folder, networks
 from tatslib.evaluation.along import Distances, over_videos, real_against_real, window_distances
+from tatslib.evaluation.draws import real_draws
 from tatslib.evaluation.evaluate import Evaluation
 from tatslib.evaluation.long_folder import evaluate_long
 from tatslib.evaluation.measures import Draw, any_frechet, jackknife_error
@@ -57,7 +60,7 @@ def measured(place: Path, cache: Path, repeats: int = 3, **more: Extractor) -> E
 def test_the_numbers_are_those_of_the_measures_on_the_same_videos(place, tmp_path):
     found = measured(place, tmp_path, repeats=1).numbers["long"]
     real = ClipDataset(find_videos(place / "real"), cache=place / "frames", **SHAPE)
-    clips = np.stack([real.clip(*spot) for spot in real.places(0, 30, 0)])
+    clips = np.stack([real.clip(*spot) for spot in real_draws(real, 30, 1, 0)[0]])
     videos = np.stack([read_frames(path) for path in sorted((place / "made").iterdir())])
     classifier = open_network(str(place / "classifier")).network
     wanted = long.evaluate(videos, clips, {"c": classifier}, classifier, clips_per_dimension=0)
@@ -111,7 +114,7 @@ def test_a_run_that_is_stopped_goes_on_and_a_window_is_a_clip_like_others(place,
         with pytest.raises(KeyboardInterrupt):
             measured(place, tmp_path / "stopped")
     again = measured(place, tmp_path / "stopped")
-    assert 0 < again.computed < unbroken.computed and again.computed <= 4 * (1 + FRAMES // 8)
+    assert 0 < again.computed < unbroken.computed and again.computed <= 4 * (2 + FRAMES // 8)
     assert again.numbers["long"]["quality"]["mean"] == pytest.approx(unbroken.numbers["long"]["quality"]["mean"])
     made = VideosFolder(place / "made", **SHAPE)
     firsts = [partial(made.clip, number) for number in range(len(made))]
@@ -124,17 +127,65 @@ def test_processes_share_the_videos_and_each_has_all_rows(place, tmp_path, monke
     readers = [partial(videos.__getitem__, number) for number in range(3)]
     whole = Extractor("whole", "", "0" * 64, lambda x: torch.as_tensor(x[:, 0, 0, 0]).double(), dimensions=3)
     looks = [look(one), look(one, one.chances)]
-    alone = gathering.gather_along(readers, (5, 8), whole, looks, tmp_path / "one", "")
-    assert [tuple(part.shape) for part in (alone[0], *alone[1])] == [(3, 3), (3, 5, 8), (3, 5, 3)]
+    alone = gathering.gather_along(readers, (5, 8), [whole], looks, tmp_path / "one", "")
+    assert [tuple(part.shape) for part in (*alone[0], *alone[1])] == [(3, 3), (3, 5, 8), (3, 5, 3)]
     assert alone[2] == 3 * 6, "both looks have the same rows"
     monkeypatch.setattr(gathering, "world_size", lambda: 4)  # more processes than videos
     monkeypatch.setattr(gathering, "features_of_all", lambda mine, videos: mine)
     for rank in range(4):
         monkeypatch.setattr(gathering, "rank", lambda rank=rank: rank)
-        rows, (features, chances), computed = gathering.gather_along(readers, (5, 8), whole, looks, tmp_path / "n", "")
-        assert computed == (6 if rank < 3 else 0) and torch.equal(rows, alone[0][rank::4])
+        found = gathering.gather_along(readers, (5, 8), [whole], looks, tmp_path / "n", "")
+        (rows,), (features, chances), computed = found
+        assert computed == (6 if rank < 3 else 0) and torch.equal(rows, alone[0][0][rank::4])
         assert torch.allclose(features, alone[1][0][rank::4], atol=1e-6) and chances.dtype == torch.float64
         assert chances.shape == (rank < 3, 5, 3)
+
+
+def test_other_real_clips_and_lpips_leave_the_rest_of_the_rows_as_they_were_kept(place, tmp_path, network):
+    measured(place, tmp_path / "kept")
+    real = numpy_generator(0, "other clips").integers(0, 256, (4, 8, 16, 16, 3), np.uint8)
+    perceptual = open_perceptual(str(released_file(tmp_path / "vqgan.ckpt", network)))
+    made = VideosFolder(place / "made", **{**SHAPE, "length": FRAMES})
+    readers = [partial(made.clip, number) for number in range(10)]
+    parts = long_folder.row_extractors(real, 5, perceptual)
+    rows, _, computed = gathering.gather_along(readers, (5, 8), parts, [], tmp_path / "kept", "")
+    assert [part.name for part in parts] == ["long", "nearest", "lpips"] and computed == 20
+    assert set(long_folder.columns(rows, 5, 16)) >= {"nearest", "motion", "lpips", "map"}
+
+
+def test_what_fails_on_one_process_is_told_to_those_that_wait(place, tmp_path, monkeypatch):
+    told = []
+
+    @contextmanager
+    def one_for_all() -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            told.append(True)
+            raise
+
+    for module in (along, gathering, long_folder):
+        monkeypatch.setattr(module, "one_for_all", one_for_all)
+    broken = torch.zeros(6, 3, 2)
+    broken[:, 1] = math.nan
+    with pytest.raises(UserError, match="finite"):
+        window_distances(broken, [range(6)], [Draw(torch.randn(20, 2), range(20))])
+    assert told == [True]
+    classifier = open_network(str(place / "classifier"))
+    folder = tmp_path / classifier.folder / "folder.safetensors"
+    folder.mkdir(parents=True)
+    with pytest.raises(UserError, match="cannot be read"):
+        gathering.gather(classifier, [], tmp_path, "")
+    with pytest.raises(UserError, match="cannot be read"):
+        gathering.gather_along([], (5, 8), [classifier], [], tmp_path, "")
+    assert told == [True] * 3
+    monkeypatch.setattr(
+        long_folder, "_of_real", lambda real, places, *_: (torch.zeros(len(places), 8), dict.fromkeys(places, 0))
+    )
+    monkeypatch.setattr(ClipDataset, "clip", lambda *_: [][0])
+    with pytest.raises(IndexError):
+        measured(place, tmp_path)
+    assert told == [True] * 4
 
 
 def test_lpips_of_the_ends_is_there_when_its_weights_are_named(place, tmp_path, network):
@@ -167,7 +218,9 @@ def test_the_jackknife_of_windows_is_that_of_each_window_alone():
         values = [any_frechet(draw.rows, window) for draw in real]
         assert quality["mean"][number] == pytest.approx(sum(values) / 2)
         low, high = quality["interval"][number]
-        assert (high - low) / 2 == pytest.approx(1.96 * jackknife_error(any_frechet, real[0], made), rel=1e-6)
+        assert (high - low) / 2 == pytest.approx(2.093 * jackknife_error(any_frechet, real[0], made), rel=1e-6)
+    few = window_distances(windows[:4], [range(4)], real[:1]).numbers()["quality"]
+    assert few["interval"] is None and few["mean"][0] > 0, "four groups are too few for an interval"
 
 
 def test_real_clips_are_held_against_as_many_as_there_are_videos():
@@ -175,10 +228,12 @@ def test_real_clips_are_held_against_as_many_as_there_are_videos():
     found = real_against_real(real, 20)
     assert found["repeats"] == pytest.approx([any_frechet(real[k].rows, real[k + 1].rows[:20]) for k in range(2)])
     assert found["clips"] == 20 and real_against_real(real, 70)["clips"] == 50
+    assert real_against_real(real[:1] * 3, 20) is None, "clips against themselves say nothing"
 
 
 def test_the_change_has_an_interval_that_knows_the_first_window_and_its_own_move_together():
-    distances = Distances(*(torch.tensor(rows).double() for rows in ([[2, 4], [3, 6]], [[1, 2], [2, 4]], [[1, 2]] * 2)))
+    groups = [[1, 2], [2, 4], [3, 6], [2, 4], [1, 2]]
+    distances = Distances(*(torch.tensor(rows).double() for rows in ([[2, 4], [3, 6]], groups, [[1, 2]] * 5)))
     change = distances.numbers()["change"]
     assert change["mean"] == [0, 100] and change["interval"] == [[0, 0], [100, 100]]  # always twice the first
     nothing = Distances(*(torch.tensor([[0.0, 1.0]]) for _ in range(3)))
@@ -189,6 +244,10 @@ def test_means_over_videos_leave_out_what_is_not_finite_and_say_none_where_nothi
     values = torch.tensor([1.0, math.inf, 3.0])
     assert over_videos(values, [[0, 1, 2]], seed=0)["mean"] == 2
     assert over_videos(values[1:2], [[0]], seed=0) == {"mean": None, "spread": None, "interval": None}
+    shares = torch.tensor([1.0] * 9 + [0] * 5)
+    draws = [list(range(14)), [0] * 14]  # the mean of the second is at the edge, and moves the interval of the first
+    assert over_videos(shares, draws, seed=0)["interval"][1] == 1, "no share is above 1"
+    assert over_videos(1 - shares, draws, seed=0)["interval"][0] == 0
     curve = over_videos(torch.tensor([[1.0, 2], [3, 6]]), [[0], [1]], seed=0)
     assert curve["mean"] == [2, 4] and curve["spread"] == pytest.approx([2**0.5, 8**0.5]) and curve["interval"] is None
 

@@ -23,6 +23,12 @@ def test_many_real_clips_are_compared_in_blocks(monkeypatch):
     np.testing.assert_allclose(nearest_real_distance(clips, real, 30), whole, rtol=1e-5)
 
 
+def test_a_copy_is_at_0_but_for_rounding():
+    clips = np.random.default_rng(0).integers(0, 256, (40, 4, 16, 16, 3), np.uint8)
+    assert nearest_real_distance(clips[:3], clips[:20]).max() == 0
+    assert nearest_real_distance(clips, clips, device="cpu").max() < 0.5
+
+
 def test_clips_of_another_shape_are_refused():
     with pytest.raises(UserError, match="cannot be compared"):
         nearest_real_distance(np.zeros((1, 2, 4, 4, 3), np.uint8), np.zeros((1, 3, 4, 4, 3), np.uint8))

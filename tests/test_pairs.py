@@ -46,7 +46,8 @@ def test_pairs_are_compared_at_one_frame_counted_from_1(place, monkeypatch, caps
     assert stored["metrics"]["ssim"]["mean"] == pytest.approx(float(scores.mean())) and scores[1] == 1
     signal = psnr(np.stack(made), np.stack(real))[[0, 2], 0]
     assert stored["metrics"]["psnr"]["mean"] == pytest.approx(float(signal.mean()))
-    assert stored["metrics"]["psnr"]["equal"] == 1 and "1 pairs are equal" in printed
+    assert [stored["metrics"][name]["equal"] for name in ("psnr", "ssim")] == [1, 1]
+    assert printed.count("1 pairs are equal") == 2 and printed.count("1 pairs are equal, and left out") == 1
     assert "3 pairs of videos of one name, frame 7 of each, 16x16" in stored["metrics"]["psnr"]["protocol"]
     assert stored["metrics"]["psnr"]["protocol"] in printed and "bootstrap over pairs" in printed
     assert stored["protocol"]["real"]["position"] == "first frames"
@@ -63,8 +64,17 @@ def test_pairs_that_are_all_equal_have_no_psnr_and_the_file_is_json(place, monke
 
 def test_partners_are_found_by_name_whatever_kind_of_file_they_are():
     real = [Path("a/x.avi"), Path("b/y.avi"), Path("b/z.avi")]
-    assert partners([Path("z.mp4"), Path("x.mp4")], real) == [2, 0]
+    assert partners([Path("z.mp4"), Path("x.mp4")], real, {}) == [2, 0]
     with pytest.raises(UserError, match="named 'w'"):
-        partners([Path("w.mp4")], real)
+        partners([Path("w.mp4")], real, {})
     with pytest.raises(UserError, match=r"a/x\.avi and c/x\.mp4 have one name"):
-        partners([Path("x.mp4")], [*real, Path("c/x.mp4")])
+        partners([Path("x.mp4")], [*real, Path("c/x.mp4")], {})
+    assert partners([Path("y.mp4")], [*real, Path("c/x.mp4")], {}) == [1], "nobody asks for the other two"
+    with pytest.raises(UserError, match=r"a/y\.mp4 and b/y\.mp4 have one name"):
+        partners([Path("a/y.mp4"), Path("b/y.mp4")], real, {})
+
+
+def test_a_partner_that_is_too_short_or_damaged_is_named_with_the_reason():
+    skipped = {Path("b/w.avi"): "b/w.avi has 5 frames, a clip spans 8."}
+    with pytest.raises(UserError, match=r"w\.mp4 has a partner that cannot be used: b/w\.avi has 5 frames"):
+        partners([Path("w.mp4")], [Path("a/x.avi")], skipped)

@@ -66,7 +66,7 @@ def evaluate_command(
         weights: the file of I3D's weights; absent, it is looked for under TATS_HOME, then in the folder TATS_MIRROR
             names, then fetched.
         clips: how many on either side; absent, as many as there are videos, up to the paper's 2,048 (10,000 for is).
-            With --long, real clips only.
+            With --long, real clips only. No real clip is taken twice: where there are fewer, all are taken.
         frames: of a clip.
         stride: between two frames of a real clip; absent, as the paper has it: 4 for Taichi-HD, else 1.
         resolution: height and width of the clips; absent, that of the classifier, else 128.
@@ -81,6 +81,9 @@ def evaluate_command(
         cache: folder for features; absent, features under TATS_HOME.
         out: file to write the numbers and the protocol to, as JSON.
     """
+    for name, value in {"frames": frames, "stride": stride, "resolution": resolution}.items():
+        if value is not None and value < 1:
+            raise UserError(f"--{name} starts at 1, got {value}.")
     if long is not None and metric:
         raise UserError("--long has measures of its own: leave out either --metric or --long.")
     if long is None and perceptual is not None:
@@ -90,15 +93,15 @@ def evaluate_command(
     with process_group():
         with first_on_each_machine():  # which downloads for the others
             networks = open_networks(settings, features, classifier, weights, perceptual)
-        own = {network.resolution for network in networks.values()} - {None}
-        side = resolution or next(iter(own), None) or PAPER_RESOLUTION
+        own = (network.resolution for network in networks.values() if network.resolution is not None)
+        side = next(own, PAPER_RESOLUTION) if resolution is None else resolution
         if long is None:
             for network in networks.values():
                 network.check(frames, side)
         else:
             check_long(long, frames, side, networks)
         shape: dict[str, Any] = {"length": frames, "resolution": side, "antialias": antialias}
-        generated = from_main(lambda: VideosFolder(videos, **{**shape, "length": long or frames}))
+        generated = from_main(lambda: VideosFolder(videos, **{**shape, "length": frames if long is None else long}))
         with first_on_each_machine():  # which decodes the videos for the others
             real, layout = open_real(against, dataset, split, stride, {**shape, "seed": seed})
         named = (against.resolve().name, layout, None if layout == "folder" else split)
@@ -116,7 +119,8 @@ def open_networks(
     long = settings.long is not None
     if long or set(settings.metrics) & set(DISTANCES):
         networks["features"] = open_network(features, weights)
-    if "is" in settings.metrics or (long and (classifier or Path(features).is_dir())):
+    sees_classes = long and networks["features"].classifies
+    if "is" in settings.metrics or (long and classifier) or sees_classes:
         name = classifier or (features if features not in ("i3d", "random") else "c3d")
         same = networks.get("features") if name == features else None
         networks["classifier"] = same or open_network(name)
@@ -136,8 +140,9 @@ def open_real(
     layout = dataset or _recognised(folder)
     options["workers"] = available_cores()
     if layout != "folder":
-        return READERS[layout](folder, split=split, stride=stride or LAYOUTS[layout].stride, **options), layout
-    real = ClipDataset(find_videos(folder), stride=stride or 1, **options)
+        usual = LAYOUTS[layout].stride
+        return READERS[layout](folder, split=split, stride=usual if stride is None else stride, **options), layout
+    real = ClipDataset(find_videos(folder), stride=1 if stride is None else stride, **options)
     if real.skipped:
         raise UserError(f"{next(iter(real.skipped.values())).removesuffix('.')}: take it out of {folder}, or mend it.")
     return real, layout

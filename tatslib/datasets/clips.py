@@ -134,7 +134,10 @@ class ClipDataset:
             turns = [index % len(self) for index in range(step * count, (step + 1) * count)]
             return [(video, (self.frames[video] - self.span) // 2) for video in turns]
         generator = numpy_generator(self.seed if seed is None else seed, "clips", step)
-        windows = generator.integers(self.windows, size=count)
+        return self.places_of(generator.integers(self.windows, size=count))
+
+    def places_of(self, windows: np.ndarray) -> list[tuple[int, int]]:
+        """Where these windows are cut, int64 (B,) from 0 on, those of the first video before those of the next."""
         chosen = np.searchsorted(self._last_window, windows, side="right")
         starts = windows - np.concatenate([[0], self._last_window])[chosen]
         return list(zip(chosen.tolist(), starts.tolist(), strict=True))

@@ -4,20 +4,21 @@ Letters: V videos, n windows of a video, B clips, F feature dimensions, R repeat
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from tatslib.distributed import rank, world_size
+from tatslib.distributed import one_for_all, rank, world_size
 from tatslib.evaluation.measures import (
     GROUPS,
     Draw,
     Numbers,
     bootstrap,
+    error_from,
     group_of,
     interval,
-    jackknife_variance,
     summary,
 )
 from tatslib.metrics.features import features_of_all
@@ -36,7 +37,9 @@ def over_videos(values: Tensor, draws: Draws, seed: int) -> Numbers:
         seed: of the bootstrap over the videos of the first draw, which gives the interval of 95 %.
 
     Returns:
-        "mean", "spread" over draws, "interval"; lists where a curve was given. Where nothing is finite, None.
+        "mean", "spread" over draws, "interval"; lists where a curve was given. Where nothing is finite, None. The
+        interval is moved to the mean of all draws, and ends at the smallest and the largest value, which no mean can
+        leave: that of a share lies within 0 and 1.
     """
     if values.ndim == 2:
         points = [over_videos(column, draws, seed) for column in values.unbind(1)]
@@ -47,10 +50,11 @@ def over_videos(values: Tensor, draws: Draws, seed: int) -> Numbers:
     found = summary([float(part.mean()) for part in parts])
     around = bootstrap(parts[0], seed)
     moved = found["mean"] - float(parts[0].mean())  # the interval was found around the mean of the first draw
+    least, most = min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
     return {
         "mean": found["mean"],
         "spread": found["spread"],
-        "interval": None if around is None else [edge + moved for edge in around],
+        "interval": None if around is None else [min(max(edge + moved, least), most) for edge in around],
     }
 
 
@@ -85,43 +89,51 @@ def window_distances(windows: Tensor, draws: Draws, real: Sequence[Draw]) -> Dis
         windows: features, float (V, n, F).
         draws: which videos each repeat takes, R of them.
         real: R draws of real clips.
+
+    Raises:
+        UserError: on every process, if features are not finite.
     """
     whole = [gaussian(moments(draw.rows)) for draw in real]
     without = _without_each(real[0].rows, group_of(real[0].videos, GROUPS))
     group = group_of(draws[0], GROUPS)
     rows = []
-    for window in windows.unbind(1)[rank() :: world_size()]:
-        made = {tuple(draw): gaussian(moments(window[list(draw)])) for draw in draws}  # the same one is made once
-        repeats = [frechet_between(one, made[tuple(draw)]) for one, draw in zip(whole, draws, strict=True)]
-        first = made[tuple(draws[0])]
-        left_real = [frechet_between(one, first) for one in without]
-        left_made = [frechet_between(whole[0], one) for one in _without_each(window[list(draws[0])], group)]
-        rows.append([*repeats, *left_real, *left_made])
+    with one_for_all():
+        for window in windows.unbind(1)[rank() :: world_size()]:
+            made = {tuple(draw): gaussian(moments(window[list(draw)])) for draw in draws}  # the same one is made once
+            repeats = [frechet_between(one, made[tuple(draw)]) for one, draw in zip(whole, draws, strict=True)]
+            first = made[tuple(draws[0])]
+            left_real = [frechet_between(one, first) for one in without]
+            left_made = [frechet_between(whole[0], one) for one in _without_each(window[list(draws[0])], group)]
+            rows.append([*repeats, *left_real, *left_made])
     sizes = [len(draws), len(without), len(group.unique()) if len(group.unique()) > 1 else 0]
     mine = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), sum(sizes))
     return Distances(*features_of_all(mine, windows.shape[1]).T.split(sizes))
 
 
-def real_against_real(real: Sequence[Draw], clips: int) -> Numbers:
+def real_against_real(real: Sequence[Draw], clips: int) -> Numbers | None:
     """What so many real clips (all of a draw, if it has fewer) score against those of the draw before.
 
     Returns:
-        Mean and spread over repeats, and how many "clips" these were: fewer ones score more.
+        Mean and spread over repeats, and how many "clips" these were: fewer ones score more. None where every draw
+        holds the same clips.
     """
-    few = [gaussian(moments(draw.rows[:clips])) for draw in real[1:]]
-    found = [frechet_between(gaussian(moments(one.rows)), other) for one, other in zip(real, few, strict=False)]
+    pairs = [(one.rows, other.rows) for one, other in pairwise(real) if not torch.equal(one.rows, other.rows)]
+    if not pairs:
+        return None
+    found = [frechet_between(gaussian(moments(one)), gaussian(moments(other[:clips]))) for one, other in pairs]
     return {**summary(found), "clips": min(clips, len(real[0].rows))}
 
 
 def _with_interval(found: Distances) -> Numbers:
-    """Mean and spread over repeats, and an interval by the jackknife, None where there is but one group of videos."""
+    """Mean and spread over repeats, and an interval by the jackknife, None where there are too few groups of videos."""
+    groups = min(len(found.without_real), len(found.without_generated))
     sides = [part.T.tolist() for part in (found.without_real, found.without_generated)]  # (n, g) each
     means = [summary(repeats) for repeats in found.repeats.T.tolist()]
-    errors = [sum(map(jackknife_variance, point)) ** 0.5 if all(point) else None for point in zip(*sides, strict=True)]
+    errors = [error_from(point) for point in zip(*sides, strict=True)]
     return {
         "mean": [point["mean"] for point in means],
         "spread": _curve([point["spread"] for point in means]),
-        "interval": _curve([interval(one["mean"], error) for one, error in zip(means, errors, strict=True)]),
+        "interval": _curve([interval(one["mean"], error, groups) for one, error in zip(means, errors, strict=True)]),
         "repeats": found.repeats.tolist(),
     }
 

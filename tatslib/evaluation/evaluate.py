@@ -3,8 +3,9 @@
 Letters: B clips, N clips of a draw, R repeats, F feature dimensions.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor
 from tatslib.datasets.clips import ClipDataset
 from tatslib.errors import UserError
 from tatslib.evaluation.draws import Place, draws_that_differ, generated_draws, real_draws
-from tatslib.evaluation.gathering import Reader, gather
+from tatslib.evaluation.gathering import gather
 from tatslib.evaluation.measures import (
     Draw,
     Numbers,
@@ -40,7 +41,6 @@ from tatslib.evaluation.protocol import (
 )
 from tatslib.evaluation.videos_folder import VideosFolder
 from tatslib.metrics.kernel import kernel_distance
-from tatslib.videos import Video
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,11 @@ def evaluate(
         numbers |= found
         computed += new
     counts = {
-        metric: Counts(real=count, generated=count, repeats=_repeats(metric, len(generated), count, settings))
+        metric: Counts(
+            real=count if metric in PAIRED else min(count, real.windows),
+            generated=count,
+            repeats=_repeats(metric, generated, real, count, settings),
+        )
         for metric, count in clips.items()
     }
     protocol = protocol_of(generated, real, named, settings, counts, lookers)
@@ -129,7 +133,7 @@ def _check(
 ) -> None:
     """Refuse what a metric cannot be measured on, before anything is computed."""
     looker.check(generated.length, generated.resolution)
-    if metric == "is" and not hasattr(looker.network, "head"):
+    if metric == "is" and not looker.classifies:
         raise UserError(f"{looker.what} knows no classes: IS takes c3d, or the folder of a classifier.")
     if clips > len(generated):
         raise UserError(
@@ -138,17 +142,21 @@ def _check(
         )
     if metric == "fvd":
         need_for_covariance(looker.dimensions, min(clips, real.windows), clips, looker.what)
-    if metric == "kvd" and clips < 2:
-        raise UserError(f"{generated.folder} holds one video, and a kernel distance compares two or more.")
+    if metric == "kvd" and min(clips, real.windows) < 2:
+        raise UserError(
+            f"A kernel distance compares two clips or more on each side; there are {clips} generated and "
+            f"{real.windows} real ones."
+        )
     if metric in PAIRED:
         check_pairs(generated, real, settings.frame)
 
 
-def _repeats(metric: str, videos: int, clips: int, settings: Settings) -> int:
-    """How many draws that differ a metric is measured on; a distance has other real clips in each."""
+def _repeats(metric: str, generated: VideosFolder, real: ClipDataset, clips: int, settings: Settings) -> int:
+    """How many draws that differ a metric is measured on; a distance may have other clips on either side."""
     if metric in (*PIXELS, *PAIRED):
         return 1
-    return draws_that_differ(videos, clips, settings.repeats) if metric == "is" else settings.repeats
+    there = [len(generated), real.windows] if metric in DISTANCES else [len(generated)]
+    return max(draws_that_differ(side, clips, settings.repeats) for side in there)
 
 
 def _measure(
@@ -162,16 +170,14 @@ def _measure(
     """The numbers of all metrics that one network gives, and how many rows had to be computed."""
     seed, wanted = settings.seed, {}
     for metric, count in clips.items():
-        many = _repeats(metric, len(generated), count, settings)
+        many = _repeats(metric, generated, real, count, settings)
         one = many + 1 if metric in DISTANCES else 1
         wanted[metric] = (real_draws(real, count, one, seed), generated_draws(len(generated), count, many, seed))
-    sides = []
-    readers: tuple[Callable[[Place], Video], ...]
-    readers = (lambda place: real.clip(*place), lambda place: generated.clip(place[0]))
-    new = 0
-    for side, (read, word) in enumerate(zip(readers, ("real", "generated"), strict=True)):
+    sides, new = [], 0
+    for side, word in enumerate(("real", "generated")):
         places = list(dict.fromkeys(place for pair in wanted.values() for draw in pair[side] for place in draw))
-        rows, computed = gather(looker, [_later(read, p) for p in places], cache, f"{word} clips, {looker.name}")
+        readers = [partial(generated.clip, place[0]) if side else partial(real.clip, *place) for place in places]
+        rows, computed = gather(looker, readers, cache, f"{word} clips, {looker.name}")
         sides.append((rows, {place: row for row, place in enumerate(places)}))
         new += computed
     if looker.name == "random":
@@ -194,10 +200,6 @@ def _number(metric: str, real: Sequence[Draw], generated: Sequence[Draw], looker
     if metric == "colour":
         return {"first and last frame": column(one[:, 2], other[:, 2], seed)}
     return {"change": column(one[:, 0], other[:, 0], seed), "still": column(one[:, 1], other[:, 1], seed)}
-
-
-def _later(read: Callable[[Place], Video], place: Place) -> Reader:
-    return lambda: read(place)
 
 
 def _draw(rows: Tensor, row_of: dict[Place, int], places: Sequence[Place]) -> Draw:
@@ -233,7 +235,7 @@ def _real_side(real: ClipDataset, named: tuple[str, str, str | None], paired: bo
         videos=len(real),
         skipped=len(real.skipped),
         stride=real.stride,
-        position="first frames" if paired else "any window, each equally likely",
+        position="first frames" if paired else "any window, each equally likely, none twice",
     )
 
 

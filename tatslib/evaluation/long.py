@@ -8,18 +8,17 @@ Letters: V videos, n windows of a video, b blocks of windows, T H W frames, F fe
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from einops import rearrange, reduce
 from torch import Tensor
 
 from tatslib.errors import UserError
 from tatslib.metrics.coherence import area_under, class_coherence, inception_coherence
-from tatslib.metrics.features import Classifier, FeatureNetwork, clip_features, window_probabilities, windows
+from tatslib.metrics.features import Classifier, FeatureNetwork, clip_features, some_windows, window_probabilities
 from tatslib.metrics.fidelity import colour_correlation, difference_map, lpips, ssim
 from tatslib.metrics.frechet import CLIPS_PER_DIMENSION, frechet_distance
 from tatslib.metrics.motion import frame_changes
-from tatslib.metrics.nearest import nearest_real_distance
+from tatslib.metrics.nearest import BYTES_AT_ONCE, nearest_real_distance
 from tatslib.metrics.repetition import repeated_frames
 from tatslib.videos import Video
 from tatslib.vqgan.perceptual import PerceptualLoss
@@ -54,7 +53,7 @@ def window_features(network: FeatureNetwork, videos: Video, frames: int = WINDOW
     Raises:
         UserError: if the videos cannot be cut into such windows.
     """
-    clips = rearrange(_cut(videos, frames), "v n t h w c -> (v n) t h w c")
+    clips = rearrange(some_windows(videos, frames), "v n t h w c -> (v n) t h w c")
     return rearrange(clip_features(network, clips), "(v n) f -> v n f", v=len(videos))
 
 
@@ -103,14 +102,16 @@ def coherence(chances: Tensor) -> Coherence:
     return Coherence(ccs.tolist(), inception_coherence(chances).mean(0).tolist(), area_under(after))
 
 
-def nearest_real(videos: Video, real: Video) -> Tensor:
+def nearest_real(videos: Video, real: Video, device: torch.device | str = "cpu") -> Tensor:
     """Grey levels between each window and the nearest of the real clips (B, frames, H, W, 3): float32 (V, n).
+
+    `nearest_real_distance` says what it costs, and how near to 0 a copy comes.
 
     Raises:
         UserError: if the videos cannot be cut into windows of the length of these clips.
     """
-    clips = rearrange(_cut(videos, real.shape[1]), "v n t h w c -> (v n) t h w c")
-    distances = torch.as_tensor(nearest_real_distance(clips, real, WINDOWS_AT_ONCE))
+    clips = rearrange(some_windows(videos, real.shape[1]), "v n t h w c -> (v n) t h w c")
+    distances = torch.as_tensor(nearest_real_distance(clips, real, WINDOWS_AT_ONCE, device))
     return rearrange(distances, "(v n) -> v n", v=len(videos))
 
 
@@ -134,8 +135,9 @@ def broken_from(distances: Tensor, limit: float, at_least: int = BAD_END) -> Ten
 def nearest_earlier(videos: Video, frames: int = WINDOW, step: int = STEP) -> Tensor:
     """How much each window differs from the most alike part of the same video before it (Fig. 7, 18).
 
-    Recurrent events come near to 0 and do not reach it; an exact loop is 0, and what was never seen before is far away.
-    Compare with real videos, whose motions come back as well.
+    Recurrent events come near to 0 and do not reach it; an exact loop is 0 but for rounding (see
+    `nearest_real_distance`), and what was never seen before is far away. Compare with real videos, whose motions come
+    back as well. A video of 1,024 frames at 128x128 takes 1.1 GB on the way.
 
     Args:
         videos: uint8 (V, n frames, H, W, 3), n from 2 on.
@@ -148,13 +150,15 @@ def nearest_earlier(videos: Video, frames: int = WINDOW, step: int = STEP) -> Te
     Raises:
         UserError: if the videos cannot be cut into such windows.
     """
-    starts = torch.arange(0, _cut(videos, frames).shape[1] * frames - frames + 1, step)
+    starts = torch.arange(0, some_windows(videos, frames).shape[1] * frames - frames + 1, step)
     rows = []
     for video in torch.as_tensor(videos):
         pixels = rearrange(video, "t h w c -> t (h w c)").float()
-        parts = rearrange(pixels.unfold(0, frames, step), "s p t -> s (t p)")  # all parts, earlier and later
         whole = rearrange(pixels.unfold(0, frames, frames)[1:], "s p t -> s (t p)")
-        apart = torch.cdist(whole, parts) / parts.shape[1] ** 0.5  # (n - 1, parts)
+        at_once = max(1, BYTES_AT_ONCE // (4 * whole.shape[1]))  # in most videos all
+        parts = pixels.unfold(0, frames, step).split(at_once)  # all, earlier and later; no copies yet
+        distances = [torch.cdist(whole, rearrange(some, "s p t -> s (t p)")) for some in parts]
+        apart = torch.cat(distances, dim=1) / whole.shape[1] ** 0.5  # (n - 1, parts)
         begins = frames * torch.arange(1, len(whole) + 1)
         rows.append(apart.masked_fill(starts[None] + frames > begins[:, None], torch.inf).amin(1))
     return torch.stack(rows)
@@ -193,7 +197,7 @@ def colour_shift(videos: Video, frames: int = WINDOW) -> Tensor:
     Raises:
         UserError: if the videos cannot be cut into windows of so many frames.
     """
-    cut = torch.as_tensor(_cut(videos, frames))
+    cut = torch.as_tensor(some_windows(videos, frames))
     means = torch.stack([reduce(video.double(), "n t h w c -> n c", "mean") for video in cut])
     return (means - means[:, :1]).square().mean(-1).sqrt()
 
@@ -298,7 +302,7 @@ def evaluate(
         for name, seen in looks.items()
     }
     near = nearest_real(videos, real)  # (V, n)
-    moved = torch.stack([frame_changes(part).mean(1) for part in _cut(videos, frames).swapaxes(0, 1)], dim=1)
+    moved = torch.stack([frame_changes(part).mean(1) for part in some_windows(videos, frames).swapaxes(0, 1)], dim=1)
     numbers: dict[str, Any] = {
         "quality": distances,
         "change": {name: change_in_percent(values) for name, values in distances.items()},
@@ -339,13 +343,3 @@ def _by_block(values: Tensor, together: int) -> list[float]:
     missing = -values.shape[1] % together
     padded = torch.nn.functional.pad(values.double(), (missing, 0), value=torch.nan)
     return rearrange(padded, "v (b k) -> b (v k)", k=together).nanmean(1).tolist()
-
-
-def _cut(videos: Video, frames: int) -> np.ndarray:
-    """Windows side by side, (V, n, frames, H, W, 3); two of them at least, so that there is a first and a later one."""
-    if videos.ndim != 5 or videos.shape[1] % frames or videos.shape[1] < 2 * frames:
-        raise UserError(
-            f"videos of shape {tuple(videos.shape)} do not divide into two or more windows of {frames} frames: "
-            "(videos, frames, height, width, 3) is needed, frames a multiple of the window."
-        )
-    return windows(videos, frames)

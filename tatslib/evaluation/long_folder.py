@@ -1,8 +1,12 @@
 """A folder of long videos against real clips, window by window (paper 3.3, 3.4, C; Fig. 5 to 7, Table 2).
 
 The measures are those of `tatslib.evaluation.long`. Here they are gathered video by video, so that a run that was
-stopped goes on where it was, and processes share the videos. A process holds rows of numbers, a few videos at a time,
-and the real clips that windows are compared with, as bytes: 1.6 GB of 2,048 at 128x128.
+stopped goes on where it was, and processes share the videos.
+
+At the paper's size (1,024 frames at 128x128, 2,048 real clips) each process holds the real clips that windows are
+compared with as bytes, 1.6 GB; two videos as bytes, twice, 0.2 GB; and for a moment what a measure needs, 1.1 GB at
+most ("earlier", and "nearest" where there is no GPU that takes it): 3 GB in all, besides torch and the networks.
+`--clips` makes the first part smaller. "nearest" is what takes time; `metrics.nearest` says how much.
 
 Letters: V videos, n windows of a video, T H W frames, F feature dimensions.
 """
@@ -16,13 +20,14 @@ import torch
 from torch import Tensor
 
 from tatslib.datasets.clips import ClipDataset
+from tatslib.distributed import one_for_all
 from tatslib.errors import UserError
 from tatslib.evaluation import long
 from tatslib.evaluation.along import Draws, median_of, over_videos, real_against_real, window_distances
 from tatslib.evaluation.draws import Place, draws_that_differ, generated_draws, real_draws
 from tatslib.evaluation.evaluate import Evaluation, protocol_of, standardised
 from tatslib.evaluation.gathering import Look, gather, gather_along
-from tatslib.evaluation.long_rows import CURVES, columns, rows_extractor
+from tatslib.evaluation.long_rows import CURVES, columns, row_extractors
 from tatslib.evaluation.measures import Draw, Numbers, need_for_covariance
 from tatslib.evaluation.networks import Extractor
 from tatslib.evaluation.protocol import LONG, PAPER_CLIPS, PAPER_VIDEOS_LONG, Counts, Settings
@@ -49,8 +54,8 @@ def evaluate_long(
         generated: all frames of the long videos, a multiple of the window.
         real: clips of one window.
         named: see `evaluate`.
-        settings: how many real clips, how often, which seed. Up to the paper's 512 videos, all are in every repeat; of
-            more, each takes 512 others.
+        settings: how many real clips (all, if there are fewer), how often, which seed. Up to the paper's 512 videos,
+            all are in every repeat; of more, each takes 512 others.
         networks: "features" for the distance of each window; "classifier" for CCS and ICS, and "perceptual" for LPIPS,
             or none.
         cache: folder of features.
@@ -59,19 +64,22 @@ def evaluate_long(
         UserError: if there are too few videos, the length is no multiple of a window, or a network cannot take them.
     """
     looker, perceptual = networks["features"], networks.get("perceptual")
-    clips, videos = settings.clips or min(real.windows, PAPER_CLIPS), min(len(generated), PAPER_VIDEOS_LONG)
+    clips, videos = min(real.windows, settings.clips or PAPER_CLIPS), min(len(generated), PAPER_VIDEOS_LONG)
     count = check_long(generated.length, real.length, generated.resolution, networks)
-    need_for_covariance(looker.dimensions, min(clips, real.windows), videos, looker.what)
+    need_for_covariance(looker.dimensions, clips, videos, looker.what)
+    repeats = draws_that_differ(len(generated), videos, settings.repeats)
+    both = max(repeats, draws_that_differ(real.windows, clips, settings.repeats))
 
-    places = real_draws(real, clips, settings.repeats + 1, settings.seed)
+    places = real_draws(real, clips, both + 1, settings.seed)
     seen, known = _of_real(real, [place for draw in places for place in draw], looker, cache)
     drawn = [seen[[known[place] for place in draw]] for draw in places]
-    nearest = np.stack([real.clip(*place) for place in progress(places[0], "real clips", unit="clip")])
+    with one_for_all():
+        nearest = np.stack([real.clip(*place) for place in progress(places[0], "real clips", unit="clip")])
     looks = [Look(looker)] + [Look(one, one.chances) for name, one in networks.items() if name == "classifier"]
     rows, along, computed = gather_along(
         [partial(generated.clip, video) for video in range(len(generated))],
         (count, real.length),
-        rows_extractor(nearest, count, perceptual),
+        row_extractors(nearest, count, perceptual),
         looks,
         cache,
         "long videos",
@@ -80,18 +88,18 @@ def evaluate_long(
     if looker.name == "random":
         windows, drawn = standardised(windows, scale), [standardised(part, scale) for part in drawn]
     against = [Draw(part, [video for video, _ in draw]) for part, draw in zip(drawn, places, strict=True)]
-    taken = generated_draws(len(generated), videos, settings.repeats, settings.seed)
+    taken = generated_draws(len(generated), videos, both, settings.seed)
     draws = [[video for video, _ in draw] for draw in taken]
-    different = draws[: draws_that_differ(len(generated), videos, settings.repeats)]
+    different = draws[:repeats]
     numbers = {
         **window_distances(windows, draws, against[:-1]).numbers(),
         "real against real": real_against_real(against, videos),
         **(coherence(along[1], different, settings.seed) if len(along) > 1 else {}),
-        **from_rows(columns(rows, count, generated.resolution, perceptual is not None), different, settings.seed),
+        **from_rows(columns(rows, count, generated.resolution), different, settings.seed),
     }
     measures = {"features": "quality", "classifier": "ccs, ics", "perceptual": "lpips"}
     lookers = {measures[name]: network for name, network in networks.items()}
-    counts = {LONG: Counts(real=clips, generated=videos, repeats=settings.repeats)}
+    counts = {LONG: Counts(real=clips, generated=videos, repeats=both)}
     return Evaluation(protocol_of(generated, real, named, settings, counts, lookers), {LONG: numbers}, computed)
 
 

@@ -23,8 +23,13 @@ from tatslib.metrics.frechet import frechet_distance
 from tatslib.metrics.inception import inception_sums
 from tatslib.metrics.uncertainty import Distance, bootstrap_interval, by_count, extrapolated
 
-NORMAL_95 = 1.96
 GROUPS = 20  # of videos, left out in turn
+# Student's t, the quantile 0.975 by degrees of freedom (NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2).
+# Below 4, an interval is so wide that it says nothing but how few groups there are.
+STUDENT_95 = {
+    **{4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262, 10: 2.228, 11: 2.201},
+    **{12: 2.179, 13: 2.160, 14: 2.145, 15: 2.131, 16: 2.120, 17: 2.110, 18: 2.101, 19: 2.093},
+}
 Numbers = dict[str, Any]
 
 any_frechet: Distance = partial(frechet_distance, clips_per_dimension=0)
@@ -48,13 +53,20 @@ def distances(distance: Distance, real: Sequence[Draw], generated: Sequence[Draw
         biased: whether the distance of small sets is larger, so that smaller ones shall be shown.
 
     Returns:
-        "mean" and "spread" over the "repeats"; "interval" of 95 % around the mean, from the jackknife of the first
-        repeat; "real against real", mean and spread; and if biased "by count", which also extrapolates.
+        "mean" and "spread" over the "repeats"; "error", the standard error by the jackknife of the first repeat, and
+        from it the "interval" of 95 % around the mean, see `interval`; "real against real", mean and spread, None where
+        every draw holds the same clips; and if biased "by count", which also extrapolates.
     """
     repeats = [distance(r.rows, g.rows) for r, g in zip(real, generated, strict=False)]
-    floor = [distance(first.rows, second.rows) for first, second in pairwise(real)]
+    others = [pair for pair in pairwise(real) if not torch.equal(pair[0].rows, pair[1].rows)]
     error = jackknife_error(distance, real[0], generated[0])
-    found = {**summary(repeats), "interval": interval(fmean(repeats), error), "real against real": summary(floor)}
+    groups = min(group_count(real[0].videos), group_count(generated[0].videos))
+    found = {
+        **summary(repeats),
+        "error": error,
+        "interval": interval(fmean(repeats), error, groups),
+        "real against real": summary([distance(one.rows, other.rows) for one, other in others]) if others else None,
+    }
     return found | ({"by count": bias(distance, real, generated, seed)} if biased else {})
 
 
@@ -110,14 +122,15 @@ def inception(
     Returns:
         As `distances`, and "real", "classes". "interval" is the percentile bootstrap over the clips of the first
         repeat: of draws with repetition, each has fewer different clips and so a score a little lower; the interval is
-        moved up by that much.
+        moved up by that much, and ends where scores do, at 1 and at the number of classes.
     """
     tables = [chances(draw.rows) for draw in generated]
     first, repeats = tables[0], [inception_sums(table).score() for table in tables]
     generator = torch.Generator().manual_seed(seed)
     draws = (torch.randint(len(first), (len(first),), generator=generator) for _ in range(resamples))
     scores = torch.tensor([inception_sums(first[draw]).score() for draw in draws], dtype=torch.float64)
-    low, high = (scores - scores.mean() + fmean(repeats)).quantile(torch.tensor([0.025, 0.975]).double()).tolist()
+    edges = (scores - scores.mean() + fmean(repeats)).quantile(torch.tensor([0.025, 0.975]).double())
+    low, high = edges.clamp(1, first.shape[1]).tolist()
     return {
         **summary(repeats),
         "interval": [low, high] if len(first) > 1 else None,
@@ -147,7 +160,7 @@ def jackknife_error(distance: Distance, real: Draw, generated: Draw, groups: int
     Returns:
         The error; None where a side has fewer than two videos.
     """
-    variance = 0.0
+    without = []
     for side, draw in enumerate((real, generated)):
         group = group_of(draw.videos, groups)
         used = group.unique().tolist()
@@ -155,16 +168,19 @@ def jackknife_error(distance: Distance, real: Draw, generated: Draw, groups: int
         for left_out in used if len(used) > 1 else []:
             kept = draw.rows[group != left_out]
             values.append(distance(real.rows, kept) if side else distance(kept, generated.rows))
-        if not values:
-            return None
-        variance += jackknife_variance(values)
-    return variance**0.5
+        without.append(values)
+    return error_from(without)
 
 
-def jackknife_variance(values: Sequence[float]) -> float:
-    """The variance of a number, from what it is without each group in turn."""
-    mean = fmean(values)
-    return (len(values) - 1) / len(values) * sum((value - mean) ** 2 for value in values)
+def error_from(without: Sequence[Sequence[float]]) -> float | None:
+    """The standard error of a number, from what it is without each group of either side in turn; None if one has none.
+
+    The sides are independent, so their variances add up.
+    """
+    if not all(without):
+        return None
+    variances = ((len(side) - 1) / len(side) * sum((one - fmean(side)) ** 2 for one in side) for side in without)
+    return sum(variances) ** 0.5
 
 
 def group_of(videos: Sequence[int], groups: int) -> Tensor:
@@ -173,9 +189,27 @@ def group_of(videos: Sequence[int], groups: int) -> Tensor:
     return torch.tensor([place[video] % groups for video in videos])
 
 
-def interval(value: float, error: float | None) -> list[float] | None:
-    """Of 95 %, around a value whose standard error is known; None where it is not."""
-    return None if error is None else [value - NORMAL_95 * error, value + NORMAL_95 * error]
+def group_count(videos: Sequence[int]) -> int:
+    """Into how many groups the videos that occur are dealt out."""
+    return min(len(set(videos)), GROUPS)
+
+
+def interval(value: float, error: float | None, groups: int) -> list[float] | None:
+    """Of 95 %, around a value, from its standard error.
+
+    Args:
+        value: in the middle.
+        error: by the jackknife.
+        groups: that were left out, of the side that has fewer. Student's t with one degree of freedom less is
+            cautious: the other side's groups tell something as well.
+
+    Returns:
+        Its ends; None without an error, or for fewer than five groups.
+    """
+    if error is None or groups - 1 not in STUDENT_95:
+        return None
+    width = STUDENT_95[groups - 1] * error
+    return [value - width, value + width]
 
 
 def summary(values: Sequence[float]) -> Numbers:

@@ -33,6 +33,10 @@ RANDOM_DIMENSIONS = 64
 NO_NETWORK = "no network"
 VGG16 = "vgg16"  # the name of the official weights of LPIPS
 PIXEL_VERSION = 1  # raise it with any change to what `pixel_rows` computes
+# A checksum of weights says nothing of the code around them, and kept features of other code would be found again. So
+# raise this with any change to what a network makes of the same pixels: their range, resizing or cropping, the layers,
+# which of them gives the features, the number format.
+FEATURES_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,16 @@ class Extractor:
     frames: tuple[int, int | None] = (1, None)  # fewest and most that it takes
     resolution: int | None = None  # that it was trained with, where others make no sense
     dtype: torch.dtype = torch.float32  # of the rows
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the network has a last layer that gives logits of classes."""
+        return hasattr(self.network, "head")
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder of kept rows: other weights or other code are another one."""
+        return f"{self.name}-{self.checksum[:16]}-{FEATURES_VERSION}"
 
     def check(self, frames: int, resolution: int) -> None:
         """Refuse clips that this network cannot look at.

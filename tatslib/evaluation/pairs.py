@@ -8,7 +8,7 @@ Letters: P pairs, H W frames.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -55,23 +55,31 @@ def check_pairs(generated: VideosFolder, real: ClipDataset, frame: int) -> None:
         )
     if generated.resolution < SSIM_SMALLEST:
         raise UserError(f"SSIM takes {SSIM_SMALLEST}x{SSIM_SMALLEST} pixels or more, not {generated.resolution}.")
-    partners(generated.paths, real.paths)
+    partners(generated.paths, real.paths, real.skipped)
 
 
-def partners(made: Sequence[Path], real: Sequence[Path]) -> list[int]:
+def partners(made: Sequence[Path], real: Sequence[Path], skipped: Mapping[Path, str]) -> list[int]:
     """Of each generated video, the index of the real one of its name.
 
+    Args:
+        made: generated videos.
+        real: those of which one may be named as it is. Others may have any names, also one name.
+        skipped: why each of the others that are there cannot be used, by path.
+
     Raises:
-        UserError: if one has none, or a name occurs twice.
+        UserError: if one has none or two, its partner cannot be used, or two generated videos have one name.
     """
-    known = {_name(path): index for index, path in enumerate(real)}
+    needed, known = {_name(path) for path in made}, {_name(path): index for index, path in enumerate(real)}
+    useless = {_name(path): reason for path, reason in skipped.items()}
     for side in (made, real):
         seen: dict[str, Path] = {}
         for path in side:
-            if (first := seen.setdefault(_name(path), path)) != path:
+            if _name(path) in needed and (first := seen.setdefault(_name(path), path)) != path:
                 raise UserError(f"{first} and {path} have one name, and pairs of videos are found by their names.")
     for path in made:
         if _name(path) not in known:
+            if reason := useless.get(_name(path)):
+                raise UserError(f"{path} has a partner that cannot be used: {reason}")
             raise UserError(
                 f"SSIM and PSNR are of pairs, and none of the {len(real)} real videos is named {_name(path)!r} as "
                 f"{path} is: give each video the name of the real one it was made for, and the --split of that."
@@ -98,10 +106,10 @@ def measure_pairs(
         cache: folder of the rows of all networks.
 
     Returns:
-        By metric "mean" and "interval", and "equal", frames that are the same to the last bit: such a pair has no PSNR,
-        and is left out of its mean, which is None if there is no other.
+        By metric "mean" and "interval", and "equal", how many pairs of frames are the same to the last bit. Such a pair
+        has an SSIM of 1, but no PSNR: it is left out of that mean, which is None if there is no other.
     """
-    of, frame = partners(generated.paths, real.paths), settings.frame - 1
+    of, frame = partners(generated.paths, real.paths, real.skipped), settings.frame - 1
 
     def pair(video: int) -> Video:
         return np.stack([generated.clip(video)[frame], real.clip(of[video], 0)[frame]])
@@ -110,13 +118,13 @@ def measure_pairs(
     readers = [partial(pair, video) for video, _ in chosen]
     rows, computed = gather(looker, readers, cache, "pairs")
     columns = dict(zip(PAIRED, rows.unbind(1), strict=True))
-    return {metric: _number(columns[metric], settings.seed) for metric in clips}, computed
+    equal = int(columns["psnr"].isinf().sum())
+    return {metric: {**_number(columns[metric], settings.seed), "equal": equal} for metric in clips}, computed
 
 
 def _number(values: Tensor, seed: int) -> Numbers:
     finite = values[values.isfinite()]
-    mean = float(finite.mean()) if len(finite) else None
-    return {"mean": mean, "interval": bootstrap(finite, seed), "equal": len(values) - len(finite)}
+    return {"mean": float(finite.mean()) if len(finite) else None, "interval": bootstrap(finite, seed)}
 
 
 def _name(path: Path) -> str:

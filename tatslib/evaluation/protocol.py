@@ -19,13 +19,13 @@ PAPER_VIDEOS_LONG = 512  # long ones (B.1)
 PAPER_FRAME = 45  # of SSIM and PSNR, counted from 1 (3.1, Table 1c)
 REPEATS = 10  # "we run the evaluations for 10 times and report the standard deviations" (B.1)
 
-JACKKNIFE = "distances: jackknife over up to 20 groups of videos"
+JACKKNIFE = "distances: jackknife over up to 20 groups of videos, Student's t, none of fewer than 5 groups"
 HOW = {  # an interval of 95 % is found, by metric
     **dict.fromkeys(DISTANCES, JACKKNIFE),
-    "is": "IS: bootstrap over clips",
+    "is": "IS: bootstrap over clips, within 1 and the number of classes",
     **dict.fromkeys(PIXELS, "motion, colour: bootstrap over clips"),
     **dict.fromkeys(PAIRED, "SSIM, PSNR: bootstrap over pairs"),
-    LONG: f"{JACKKNIFE}; means over videos: bootstrap over videos; medians, stripes: none",
+    LONG: f"{JACKKNIFE}; means over videos: bootstrap over videos, within their range; medians, stripes: none",
 }
 
 
@@ -95,7 +95,7 @@ class Looker(Config):
 class Counts(Config):
     """How much went into a number."""
 
-    real: int  # clips of a draw
+    real: int  # clips of a draw; fewer than `generated` where there are no more
     generated: int  # clips of a draw, or long videos
     repeats: int = 1  # draws that differ, on either side
 
@@ -132,7 +132,8 @@ class Protocol(Config):
             pairs = f"{count.generated:,} pairs of videos of one name"
             shape = f"{pairs}, frame {self.settings.frame} of each, {self.resolution}x{self.resolution}"
         else:
-            shape = f"{count.generated:,} clips a side, {shape}"
+            few = f"{count.generated:,} generated clips and all {count.real:,} real ones"
+            shape = f"{few if count.real < count.generated else f'{count.generated:,} clips a side'}, {shape}"
         resize = "antialiased" if self.antialias else "not antialiased"
         again = "" if count.repeats == 1 else f", {count.repeats} repeats"
         split = self.real.split or self.real.name

@@ -52,7 +52,8 @@ def long_lines(numbers: Numbers, protocol: Protocol) -> list[str]:
         if name == "quality":
             label = f"{title('fvd', protocol.networks[name])}, {label}"
         if found is None:
-            lines.append(f"{label}: none, the first is 0")
+            reason = "every draw holds all of them" if name == "real against real" else "the first is 0"
+            lines.append(f"{label}: none, {reason}")
         elif not isinstance(found, dict):
             lines.append(f"{label}: {number(found)}")
         elif isinstance(found.get("mean"), list):
@@ -90,7 +91,8 @@ def spread(numbers: Numbers) -> str:
 
 def _lines(metric: str, numbers: Numbers, protocol: Protocol) -> list[str]:
     if metric in PAIRED:
-        equal = f"; {numbers['equal']} pairs are equal, and left out" if numbers["equal"] else ""
+        left = ", and left out" if metric == "psnr" else ""
+        equal = f"; {numbers['equal']} pairs are equal{left}" if numbers["equal"] else ""
         unit = " dB" if metric == "psnr" and numbers["mean"] is not None else ""
         return [f"{NAMES[metric]}: {number(numbers['mean'])}{unit} ({_between(numbers['interval'])}){equal}"]
     if "repeats" not in numbers:
@@ -101,12 +103,15 @@ def _lines(metric: str, numbers: Numbers, protocol: Protocol) -> list[str]:
         ]
     named = title(metric, protocol.networks[metric])
     found = [f"{named}: {spread(numbers)}   95 %: {_between(numbers['interval'])}"]
+    count, floor = protocol.clips[metric], numbers.get("real against real")
+    as_many = "as many" if count.real == count.generated else f"all {count.real:,}"
     if metric == "is":
-        if protocol.clips[metric].repeats == 1 < protocol.settings.repeats:
+        if count.repeats == 1 < protocol.settings.repeats:
             found.append(f"  no spread: every repeat would take all {protocol.generated.videos:,} videos; make more")
-        found.append(f"  real clips, as many: {number(numbers['real'])}; at most {numbers['classes']}")
+        found.append(f"  real clips, {as_many}: {number(numbers['real'])}; at most {numbers['classes']}")
     else:
-        found.append(f"  real against real, as many: {spread(numbers['real against real'])}")
+        against = ": none, every draw holds all of them" if floor is None else f", as many: {spread(floor)}"
+        found.append(f"  real against real{against}")
     return [*found, *_bias(numbers)]
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from tatslib.config import Config
 from tatslib.distributed import gather_rows, world_size
+from tatslib.errors import UserError
 from tatslib.randomness import derive_seed, torch_generator
 from tatslib.videos import Video, to_model
 from tatslib.vqgan.normalisation import BatchNorm3d
@@ -175,3 +176,17 @@ def window_probabilities(network: Classifier, videos: Video, frames: int) -> Ten
 def windows(videos: Video, frames: int) -> Video:
     """Cut long videos into windows side by side: uint8 (V, n T, H, W, 3) -> (V, n, T, H, W, 3) (paper 3.3)."""
     return rearrange(videos, "v (n t) h w c -> v n t h w c", t=frames)
+
+
+def some_windows(videos: Video, frames: int) -> Video:
+    """The same, two windows at least, so that there is a first and a later one.
+
+    Raises:
+        UserError: if the videos cannot be cut into so many.
+    """
+    if videos.ndim != 5 or videos.shape[1] % frames or videos.shape[1] < 2 * frames:
+        raise UserError(
+            f"videos of shape {tuple(videos.shape)} do not divide into two or more windows of {frames} frames: "
+            "(videos, frames, height, width, 3) is needed, frames a multiple of the window."
+        )
+    return windows(videos, frames)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tatslib import recipes
 from tatslib.datasets.clips import ClipDataset
-from tatslib.evaluation.measures import NORMAL_95, Draw, any_frechet, distances
+from tatslib.evaluation.measures import Draw, any_frechet, distances
 from tatslib.metrics.features import Classifier, FeatureNetwork, RandomFeatures, class_probabilities, clip_features
 from tatslib.metrics.inception import inception_sums
 from tatslib.metrics.kernel import kernel_distance
@@ -110,8 +110,8 @@ def measure(clips: Video, labels: Tensor, rods: Ruler, videos: Sequence[int] | N
         found[name] = {}
         for kind, distance in ((FRECHET, any_frechet), (KERNEL, kernel_distance)):
             numbers = distances(distance, rods.real[name], made, seed=0, biased=False)
-            error = (numbers["interval"][1] - numbers["mean"]) / NORMAL_95
-            found[name] |= {kind: numbers["mean"], f"{kind}_spread": numbers["spread"], f"{kind}_error": error}
+            found[name] |= {kind: numbers["mean"]}
+            found[name] |= {f"{kind}_{part}": numbers[part] for part in ("spread", "error")}
     chances = class_probabilities(rods.classifier, clips)
     found["is"] = inception_sums(chances).score()
     found["named"] = float((chances.argmax(1) == labels).double().mean())

@@ -1,7 +1,9 @@
 """The losses of short runs of both stages, to the last bit: `python -m tests.golden.record --write` stores them.
 
 Sums must come in the same order everywhere, so the processes that compute them are held to one thread and to the
-instructions that every x86-64 processor has. Whoever changes what training computes stores new losses, and says why.
+instructions that every x86-64 processor has. The file is a list of machines, each with its losses; a machine that is
+not in it is added. Whoever changes what training computes stores new losses, and says why: what other machines had
+stored is of the training that was, and goes.
 """
 
 import json
@@ -11,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 FILE = Path(__file__).with_name("losses.json")
 SAME_SUMS = {
@@ -19,6 +22,8 @@ SAME_SUMS = {
     "ONEDNN_MAX_CPU_ISA": "SSE41",
     "MKL_CBWR": "COMPATIBLE",
 }
+Losses = dict[str, list[str]]  # hexadecimal floats
+Entry = dict[str, Any]  # "machine", "losses"
 
 
 def compute() -> dict[str, list[str]]:
@@ -60,8 +65,22 @@ def machine() -> dict[str, str]:
     return {"torch": torch.__version__.split("+")[0], "architecture": platform.machine(), "vendor": vendor}
 
 
+def losses_of(here: dict[str, str], entries: list[Entry]) -> Losses | None:
+    """What this machine has stored, if it has."""
+    return next((entry["losses"] for entry in entries if entry["machine"] == here), None)
+
+
+def with_entry(entries: list[Entry], here: dict[str, str], found: Losses) -> list[Entry]:
+    """The list with what this machine found; alone if it used to find something else."""
+    if losses_of(here, entries) not in (None, found):
+        return [{"machine": here, "losses": found}]
+    others = [entry for entry in entries if entry["machine"] != here]
+    return [*others, {"machine": here, "losses": found}]
+
+
 if __name__ == "__main__":
     if "--write" in sys.argv:
-        FILE.write_text(json.dumps({"machine": machine(), "losses": in_own_process()}, indent=1) + "\n")
+        entries = with_entry(json.loads(FILE.read_text()), machine(), in_own_process())
+        FILE.write_text(json.dumps(entries, indent=1) + "\n")
     else:
         print(json.dumps(compute()))

@@ -97,20 +97,27 @@ def state_of_manifest(path: Path) -> dict[str, Tensor]:
     }
 
 
+def positions_in(state: dict[str, Tensor]) -> int | None:
+    """Positions of the transformer; None if the file is a VQGAN's."""
+    return state["transformer.pos_emb"].shape[1] if "transformer.pos_emb" in state else None
+
+
+def options_of(state: dict[str, Tensor]) -> dict[str, Any]:
+    """The options of the paper's training that leaves such tensors."""
+    positions, options = positions_in(state), {"sequence_length": 16, "resolution": 128}
+    if positions is None:
+        return options | PAPER_VQGAN
+    rows = len(state["transformer.tok_emb.weight"])
+    options |= PAPER_GPT | {"unconditional": rows == 16384, "class_cond_dim": rows - 16384 or None}
+    return options | ({"sequence_length": 20, "n_unmasked": 256} if positions > 1024 else {"n_unmasked": 0})
+
+
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
 def test_a_file_of_the_papers_size_loads_in_seconds(path: Path, tmp_path: Path) -> None:
     """Masks, discriminators and perceptual network are in the file as well, and are left behind."""
     state = state_of_manifest(path)
-    positions = state["transformer.pos_emb"].shape[1] if "transformer.pos_emb" in state else None
-    options: dict[str, Any] = {"sequence_length": 16, "resolution": 128}
-    if positions is None:
-        options |= PAPER_VQGAN
-    else:
-        rows = len(state["transformer.tok_emb.weight"])
-        interpolation = positions > 1024
-        options |= PAPER_GPT | {"unconditional": rows == 16384, "class_cond_dim": rows - 16384 or None}
-        options |= {"sequence_length": 20, "n_unmasked": 256} if interpolation else {"n_unmasked": 0}
-    file = write_checkpoint(tmp_path / "large.ckpt", state, options)
+    positions = positions_in(state)
+    file = write_checkpoint(tmp_path / "large.ckpt", state, options_of(state))
     started, before = time.monotonic(), psutil.Process().memory_info().rss
     vqgan = load_released_vqgan(file)
     grid = (5, 16, 16) if positions == 1280 else (4, 16, 16)
