@@ -56,20 +56,23 @@ CONDITIONS = (
         (
             more(
                 "stated events that happen, own text minus another text",
-                "condition-text:own/happens",
-                "condition-text:other/happens",
+                "condition-text-fine:own/happens",
+                "condition-text-fine:other/happens",
             ),
-            more("the same, told minus not told", "condition-text:own/happens", "condition-text:untold/happens"),
+            more(
+                "the same, told minus not told", "condition-text-fine:own/happens", "condition-text-fine:untold/happens"
+            ),
             less(
                 "held-out loss, told minus not told",
-                "condition-text:nats/told/all",
-                "condition-text:nats/untold/all",
+                "condition-text-fine:nats/told/all",
+                "condition-text-fine:nats/untold/all",
                 "nats a token",
                 3,
             ),
         ),
         "09 Does it do what it is told?",
-        "kinds = {kind: kind for kind in text.seeds",
+        'fine = results.load("condition-text-fine")',
+        "With the second tokenizer of that chapter; the first lost what texts speak of.",
     ),
     Claim(
         "one-word-changes-a-fate",
@@ -78,13 +81,21 @@ CONDITIONS = (
         (
             more(
                 "share of videos that turn, changed text minus changed luck",
-                "condition-text:edit-fate/changes",
-                "condition-text:edit-fate/by_luck",
+                "condition-text-fine:edit-fate/changes",
+                "condition-text-fine:edit-fate/by_luck",
             ),
         ),
         "09 One word, another fate",
         "changes - by luck",
-        "The paper shows one example and no number.",
+        "The paper shows one example and no number. With the second tokenizer of that chapter, through which kills are "
+        "still seldom seen. Beside it, another word: the name of the monster.",
+        (
+            more(
+                "share of videos that turn, another monster minus other luck",
+                "condition-text-fine:edit-monster/changes",
+                "condition-text-fine:edit-monster/by_luck",
+            ),
+        ),
     ),
     Claim(
         "storyline",
@@ -93,13 +104,13 @@ CONDITIONS = (
         (
             more(
                 "stated events that happen, story told on minus beginning only",
-                "condition-text:story/own/happens",
-                "condition-text:story/beginning/happens",
+                "condition-text-fine:story/own/happens",
+                "condition-text-fine:story/beginning/happens",
             ),
             more(
                 "the same, minus another story",
-                "condition-text:story/own/happens",
-                "condition-text:story/other/happens",
+                "condition-text-fine:story/own/happens",
+                "condition-text-fine:story/other/happens",
             ),
         ),
         "09 A story",
