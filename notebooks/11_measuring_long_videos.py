@@ -123,6 +123,7 @@ viz.show_videos(
     "yourself what you went by: shape, colour, motion?",
     columns=3,
     fps=16,
+    zoom=3,
 )
 
 # %% [markdown]
