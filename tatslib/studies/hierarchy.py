@@ -149,13 +149,16 @@ def run_options(seed: int) -> Numbers:
     return run_arms(arms, seed, OPTION_FRAMES)
 
 
-def run_speed(seed: int) -> Numbers:
-    """Seconds for one video of `SPEED_FRAMES` frames, and how many steps have to wait for the one before."""
-    vqgan = recipes.get("actions/vqgan-replicate", seed).model.to(default_device())
+def run_speed(_repetition: int) -> Numbers:
+    """Seconds for one video of `SPEED_FRAMES` frames, and how many steps have to wait for the one before.
+
+    Models are those of one training: what they have learnt does not change how long they take.
+    """
+    vqgan = recipes.get("actions/vqgan-replicate").model.to(default_device())
     latent_frames, tokens_a_frame = SPEED_FRAMES // vqgan.config.downsample[0], prod(vqgan.config.latent_shape[1:])
     condition = torch.zeros(1, 1, dtype=torch.int64)
-    gpt = model("replicate", seed)
-    hierarchies = {name: Hierarchy(*split(levels, seed)) for name, levels in LEVELS.items()}
+    gpt = model("replicate", 0)
+    hierarchies = {name: Hierarchy(*split(levels, 0)) for name, levels in LEVELS.items()}
     works: dict[str, Callable[[], object]] = {
         f"base-{context}": partial(
             sliding_window.sample, gpt, condition, latent_frames, FILTERS, context_frames=context, progress=False
@@ -172,7 +175,7 @@ def run_speed(seed: int) -> Numbers:
     works["plan"] = partial(sliding_window.sample, two.anchors, condition, sparse, FILTERS)
     tokens = sliding_window.sample(gpt, condition, latent_frames, FILTERS, context_frames=3, progress=False)
     works["decode"] = lambda: torch.cat(list(decode_in_windows(vqgan, tokens)), dim=2)
-    for name in OPPONENTS:  # of one training: what they have learnt does not change how long they take
+    for name in OPPONENTS:
         works[name] = partial(recipes.get(f"actions/{name}").model.to(default_device()).sample, 1, SPEED_FRAMES, 0)
     took: dict[str, list[float]] = {name: [] for name in works}
     # what one thread computes does not depend on who else is at work; a GPU's work is not seen by that clock
@@ -183,6 +186,8 @@ def run_speed(seed: int) -> Numbers:
         for name, work in works.items():
             started = clock()
             work()
+            if torch.cuda.is_available():  # which is given its work and does it later
+                torch.cuda.synchronize()
             took[name].append(clock() - started)
     torch.set_num_threads(threads)
     steps = {"base": latent_frames * tokens_a_frame}
@@ -233,8 +238,8 @@ def studies() -> Iterator[Study]:
         rounds in turns: on a processor the seconds that one thread computes, on a GPU by wall clock. A number behind
         the levels says how many gaps are filled side by side. plan: the sparse frames of two-levels alone. decode: from
         tokens to frames. implicit, recurrent: generators without tokens (actions/implicit, actions/recurrent), from
-        noise to frames. steps: tokens that have to wait for the one before.""",
+        noise to frames. All models are those of training seed 0. steps: tokens that have to wait for the one before.""",
         run_speed,
-        version=2,
+        version=3,
         seeds_of="repetitions",
     )
