@@ -238,7 +238,7 @@ def studies() -> Iterator[Study]:
         rounds in turns: on a processor the seconds that one thread computes, on a GPU by wall clock. A number behind
         the levels says how many gaps are filled side by side. plan: the sparse frames of two-levels alone. decode: from
         tokens to frames. implicit, recurrent: generators without tokens (actions/implicit, actions/recurrent), from
-        noise to frames. All models are those of training seed 0. steps: tokens that have to wait for the one before.""",
+        noise to frames. All models are those of training seed 0. steps: tokens that wait for the one before.""",
         run_speed,
         version=3,
         seeds_of="repetitions",
