@@ -647,8 +647,8 @@ for number in (0, 1):
         print(f"video {number + 1}, {arm:7s}", hits(arm, number))
 
 # %% [markdown]
-# Two videos are too few to see a difference of that size; the table above has 48 a seed. What one sees in them is what
-# the table says of two seeds: too few strikes, at the wrong time.
+# Two videos are too few to see a difference of that size. What one sees is what the table says: too few strikes, at
+# the wrong time.
 #
 # ## Does it do what it is told?
 #
@@ -678,10 +678,9 @@ for name, other in (("told - not told", "untold"), ("its text - another text", "
 # clip; both differences are clear. By kinds, one of them carries it: a *jump* that is told is seen in half of the
 # clips, one that is not told in one of seven. That is most of what the tokenizer lets through.
 #
-# For the tokenizer has swallowed the rest. Look at the second row: real clips that went through it show no coin that
-# is collected, no monster that is killed, and nobody killed by one, where the ruler finds nearly all of them in the
-# clips themselves. Monsters and coins are a few pixels, and the tokenizer, trained for 500 steps on mean errors,
-# smears them into the sky. No word can bring back what the tokens cannot say.
+# For the tokenizer has swallowed the rest: real clips that went through it (second row) show no coin that is
+# collected, no monster that is killed, and nobody killed by one. Monsters and coins are a few pixels, and a tokenizer
+# trained for 500 steps on mean errors smears them into the sky. No word can bring back what the tokens cannot say.
 #
 # So the tokenizer was trained once more, seven times as long, and the transformers anew on its tokens. How long was
 # decided by what comes through of real clips alone; all else is the same.
@@ -744,10 +743,9 @@ viz.show_videos(
 # for the other in four of a hundred pairs, and luck in none: that is little, and clear. The fate of Figure 9 is
 # exchanged in one or two of a hundred, which luck manages too; that is left open, since a kill is hardly ever drawn.
 #
-# The pictures show more than the count allows, which wants the first event seen before and not after, and the second
-# after and not before. In the fourth pair somebody is killed, head down; with the other word he walks on, and meets
-# nobody. The word is heard, then, but it moves the video less than other luck does, by twelve grey levels and not
-# sixteen.
+# The pictures show more than the count, which wants the first event before and not after, and the second after and not
+# before. In the fourth pair somebody is killed, head down; with the other word he walks on, and meets nobody. The word
+# moves the video less than other luck does, by twelve grey levels and not sixteen.
 #
 # ## A story
 #
@@ -805,11 +803,9 @@ viz.show_figure(
 pairs(fine, {f"told - {tales[arm]}": ("story/own/happens", f"story/{arm}/happens") for arm in ("beginning", "untold")})
 # %% [markdown]
 # **The story is not followed.** In the first window, where all four latent frames are drawn, telling helps as it does
-# in clips. From the second on, videos that hear the story as it goes on, only its beginning, or nothing at all are the
-# same to our ruler, and each agrees with another story nearly as well as with its own. The film above is one of them.
-# Figure 9.4 said so beforehand. The fourth latent frame does not listen to sentences, and there is nothing else to
-# listen with. The paper's claim that a storyline keeps long videos together is not borne out at this size. What it
-# takes, be it longer training or a window that draws its second latent frame and not its fourth, is not measured here.
+# in clips. From the second on, videos that hear the story as it goes on, only its beginning, or nothing are the same
+# to our ruler. Figure 9.4 said so beforehand: the fourth latent frame does not listen to sentences, and there is
+# nothing else to listen with. So the claim that a storyline keeps long videos together is not borne out at this size.
 #
 # ## And the class?
 #
@@ -834,8 +830,8 @@ pairs(classes, {"told - not told, CCS area": ("told/videos/ccs_area", "untold/vi
 # real clips, gets all of them right. How much the class is worth in IS is a sixth here and a third in the paper, whose
 # network has a hundred and one classes to confuse.
 #
-# **It does not help a video to stay with its theme.** Over 256 frames the area under CCS is as large without the word,
-# or larger. A window that is told nothing goes on with what it sees, and what it sees is a class.
+# **It does not help a video to stay with its theme.** Over 256 frames the area under CCS is as large without the word.
+# A window that is told nothing goes on with what it sees, and what it sees is a class.
 #
 # ## All effects on one page
 
@@ -868,9 +864,8 @@ print("* the interval leaves out 0")
 #
 # $$\ell = \ell(\varnothing) + s\,\big(\ell(\mathbf c) - \ell(\varnothing)\big).$$
 #
-# This *guidance* (Ho and Salimans, 2022) is younger than most of the paper and not part of it. $s = 0$ does not listen,
-# 1 is plain, more is louder, for twice the work. Chapter 8 tried it on long videos with a transformer that was told its
-# class nine times in ten:
+# This *guidance* (Ho and Salimans, 2022) is not part of the paper. $s = 0$ does not listen, 1 is plain, more is louder,
+# for twice the work. Chapter 8 tried it on long videos:
 
 # %%
 guided = results.load("sampling-options")
@@ -882,8 +877,7 @@ pairs(guided, {f"guidance 3 - 1, {name}": (f"guidance-3/{k}", f"guidance-1/{k}")
 
 # %% [markdown]
 # Louder, videos are named as asked a little more often, and they move more; only the second is clear. Where a class is
-# nearly always right already there is little to win. For a sound or a story, to which our transformers listen with half
-# an ear, there would be more; that is not measured here. Everything above was told at $s = 1$.
+# nearly always right there is little to win. Everything above was told at $s = 1$.
 #
 # ## Beside the paper
 #
@@ -895,7 +889,6 @@ pairs(guided, {f"guidance 3 - 1, {name}": (f"guidance-3/{k}", f"guidance-1/{k}")
 # | without sound | no number | the same network, not told |
 # | text | MUGEN, 256 by 256 pixels, texts of 256 tokens | a drawn game, texts of 24 tokens |
 # | Figure 9 | one pair of videos, no number | 96 pairs, counted, with luck as control |
-# | long videos by text or sound | the window slides over both | the same, each window told anew |
 #
 # ## Pitfalls
 #
@@ -908,7 +901,6 @@ pairs(guided, {f"guidance 3 - 1, {name}": (f"guidance-3/{k}", f"guidance-1/{k}")
 #   another sound, and count what is seen too often.
 # - **An edit without a control.** Two videos of the same sentence differ as well. Keep the luck, and count what luck
 #   does.
-# - **A ruler that was never held against real videos.** What it misses there, it misses everywhere.
 #
 # ## Exercises
 #

@@ -704,11 +704,11 @@ for ruin in ("backwards", "first frame, frozen", "blurred to 12 pixels", "noise"
 # %% [markdown]
 # Not weak: its features are larger for skies than for the motions it knows, they vary more, and it is rather sure of
 # some class, though none of the six is a sky. So we do not find what the paper conjectures, at our scale and with our
-# network. What we do find points the same way by another road. Skies differ so much from each other, for this
-# network, that the same blur or a frozen frame is a much smaller part of it, about a fifth of what it is for
-# motions. (A frozen sky is also nearly a sky.) A ruler made for actions is a blunt one for skies. Whether FVD's is, this
-# cannot say; it says that for skies the order of two close FVDs should not be believed without a second ruler, and in
-# Table 1 the second one disagrees.
+# network. What we do find points the same way by another road. Skies differ so much from each other, for this network,
+# that the same blur or a frozen frame is a much smaller part of it, about a fifth of what it is for motions. (A frozen
+# sky is also nearly a sky.) A ruler made for actions is a blunt one for skies. Whether FVD's is, this cannot say; it
+# says that for skies the order of two close FVDs should not be believed without a second ruler, and in Table 1 the
+# second one disagrees.
 #
 # ## Pitfalls
 #
