@@ -19,7 +19,7 @@ from tatslib.progress import progress
 from tatslib.studies.results import STORED, Numbers, provenance, rounded
 
 REPETITIONS = 3
-COMMAND = "python book/make_page_costs.py"
+COMMAND = "PYTHONPATH=tools python book/make_page_costs.py"
 PROTOCOL = f"""Every page of the book, opened {REPETITIONS} times in a new window of a headless Chromium, 1280 by 900
     pixels, which has seen none of it before, from a server on the same machine. seconds: until the load event, pictures
     and scripts included. megabytes: of all that was transferred until then, videos as far as they were asked for.
