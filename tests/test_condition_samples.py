@@ -13,7 +13,7 @@ from tatslib.sampling.storyline import TextStory
 from tatslib.studies import condition_samples, conditions_sound, conditions_text, results
 from tatslib.studies.condition_samples import STORY_FRAMES, story
 from tatslib.studies.conditions_sound import Concert
-from tatslib.studies.conditions_text import Tale
+from tatslib.studies.conditions_text import COARSE, FINE, Names, Tale
 from tatslib.studies.packing import pack, unpack
 from tatslib.worlds.story_check import parse
 
@@ -60,20 +60,23 @@ def test_each_video_lies_beside_what_it_was_told(monkeypatch: pytest.MonkeyPatch
 
     asked = []
 
-    def edits(seed: int, kind: str, number: int) -> list[tuple[Tale, Tale]]:
-        asked.append((seed, kind, number))
+    def edits(seed: int, kind: str, number: int, names: Names) -> list[tuple[Tale, Tale]]:
+        asked.append((seed, kind, number, names))
         return [(Tale(f"{kind} {i}", grey(i)), Tale(f"not {i}", grey(100 + i))) for i in range(number)]
 
     concert = Concert(grey(1)[None], grey(2)[None], grey(3)[None], [np.zeros(1600, np.float32)], [[(5, "kick")]])
     monkeypatch.setattr(conditions_sound, "sample_videos", lambda seed, videos, given: concert)
     monkeypatch.setattr(conditions_text, "sample_edits", edits)
-    monkeypatch.setattr(conditions_text, "sample_story", lambda seed, told, frames: grey(len(told(range(1))), frames))
-    (study,) = condition_samples.studies()
+    monkeypatch.setattr(
+        conditions_text, "sample_story", lambda seed, told, frames, names: grey(len(told(range(1))), frames)
+    )
+    study, fine = condition_samples.studies()
     stored = json.loads(json.dumps(results.rounded(study.run(0))))
-    assert asked == [(0, "fate", 4), (0, "monster", 4)]
+    assert asked == [(0, "fate", 4, COARSE), (0, "monster", 4, COARSE)]
     assert stored["sound"]["strikes"] == [[[5, "kick"]]]
     assert [int(unpack(stored["sound"][arm]).mean()) for arm in ("told", "untold")] == [2, 3]
     for side, text, value in (("before", "monster 3", 3), ("after", "not 3", 103)):
         kept = stored[f"monster-{side}"]
         assert kept["texts"][3] == text and int(unpack(kept["videos"])[3].mean()) == value
     assert unpack(stored["story"]).shape == (STORY_FRAMES, 2, 2, 3)
+    assert set(fine.run(0)) == set(stored) - {"sound"} and asked[-1] == (0, "monster", 4, FINE)

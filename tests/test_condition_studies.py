@@ -82,7 +82,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         for module, name, value in (
             (conditions_class, "CLIPS", 40),
             (conditions_class, "VIDEOS", 4),
-            (conditions_class, "FRAMES", 32),
+            (conditions_class, "FRAMES", 48),
             (conditions_sound, "COPIES", 1),
             (conditions_sound, "GIVEN", (0, 4)),
             (conditions_text, "CLIPS", 8),
@@ -127,7 +127,7 @@ def test_the_study_of_classes_runs_both_arms_by_every_ruler(tiny: dict[str, Any]
     assert set(numbers) == {"real", "told", "untold"} and set(numbers["told"]) == {"nats", "clips", "videos"}
     assert 1 <= numbers["untold"]["clips"]["is"] <= 2 and sum(numbers["told"]["clips"]["classes"]) == pytest.approx(1)
     videos = numbers["told"]["videos"]
-    assert len(videos["ccs"]) == len(videos["ics"]) == 1 and len(videos["named"]) == 2
+    assert len(videos["ccs"]) == len(videos["ics"]) == 2 and len(videos["named"]) == 3
     assert conditions_class.sample_videos(0, 16)["told"].shape == (2, 16, SIZE, SIZE, 3)
 
 

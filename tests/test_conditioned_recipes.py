@@ -116,7 +116,7 @@ def test_each_sound_is_that_of_the_frames_it_stands_before(built: dict[str, Any]
 def test_every_other_clip_is_told_and_tokenizers_are_those_of_seed_0() -> None:
     for scale in ("toy", "gpu", "paper"):
         for name, recipe in table(scale, seed=5).items():
-            if name in ("drums/gpt-sound", "platform/gpt-text", "actions/gpt-class"):
+            if name in ("drums/gpt-sound", "platform/gpt-text", "platform/gpt-fine", "actions/gpt-class"):
                 assert recipe.training.condition_dropout == 0.5
                 assert recipe.seed == recipe.training.seed == 5
             elif name.startswith(("drums/", "platform/")):

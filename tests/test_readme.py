@@ -55,7 +55,7 @@ def test_the_commands_that_need_the_internet_have_options_that_exist(tmp_path, m
         said.append(capsys.readouterr())
     assert said[0].out.startswith("released/ucf101-class.ckpt")
     assert "released/ucf101-class.ckpt is cut short" in said[1].err
-    assert "models/ucf101/vqgan is not a run or a model" in said[2].err
+    assert "models/ucf101/transformer is not a run or a model" in said[2].err
 
 
 @pytest.mark.slow

@@ -29,7 +29,9 @@ def lead_of(transformer: Path) -> Lead | None:
             what it is led by.
     """
     if not (transformer / "config.json").is_file():
-        raise UserError(f"there is no {transformer / 'config.json'}: {transformer} is no model of this project.")
+        raise UserError(
+            f"There is no {transformer / 'config.json'}: {transformer} is not a run or a model of this project."
+        )
     path, facts = transformer / "data.json", transformer / FACTS
     lead = TokenIndex.from_json(path.read_text(), source=path).lead if path.is_file() else None
     if lead is None and facts.is_file():
