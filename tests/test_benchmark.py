@@ -64,7 +64,7 @@ def test_as_many_clips_at_once_as_the_recipes_train_with() -> None:
 
 
 def peaks() -> tuple[bool, float, float, float]:
-    """Whether a peak can be forgotten; peaks over the beginning with 200 MB and after forgetting them; then a growth."""
+    """Can a peak be forgotten; peaks over the beginning with 200 MB and when they are forgotten; then a growth."""
     here = torch.device("cpu")
     able, before = forget_peak(here), peak_megabytes(here)
     torch.ones(200 * 2**18)
