@@ -732,11 +732,12 @@ below = [next((step for step, loss in zip(steps, curve, strict=True) if loss < 0
 print(f"at 3 times the rate the image judge's loss is below 0.9 of chance from step: {below}")
 
 # %% [markdown]
-# Without judges three times the rate does no harm: each seed gains. So what is lost with them is their doing. Eighteen
-# times falls apart without any judge as well, if not as far: that rate needs no adversary, and the judges win
-# *because* there is mud to judge. Clipping, which made no difference at the preset's rate, saves something here in
-# each seed, though three seeds do not make it certain. Two clips a step, from which A.1 expects blobs, cost a decibel
-# and a half, and in the maps below nothing stands out. With logarithms the judges are no worse.
+# Without judges each seed still gains at three times the rate, if less than at the preset's. So what is lost there is
+# the judges' doing, in each of three seeds. Eighteen times falls apart without any judge as well, if not as far: that
+# rate needs no adversary, and the judges win *because* there is mud to judge. Clipping, which made no difference at
+# the preset's rate, saves something here in each seed, though three seeds do not make it certain. Two clips a step,
+# from which A.1 expects blobs, cost a decibel and a half, and in the maps below nothing stands out. With logarithms
+# the judges are no worse.
 #
 # Remember which curves gave the warning: a judge's loss, and the gradient before clipping.
 #

@@ -577,8 +577,8 @@ viz.show_figure(
 # somebody's trousers that "transforms smoothly" (C.1, Figure 19). Table 2 is the proof: first and last frame of
 # generated videos are less alike than those of real ones.
 #
-# The sky world has all this to offer. Its videos on disk last a hundred frames or so, less than half of its day, and
-# each sees a piece of one sky. TATS-base was trained on that three times, and drew eighteen skies of 1024 frames each.
+# The sky world has all this to offer. Most of its videos on disk last less than half of its day, a few more than one,
+# and each sees a piece of one sky. TATS-base was trained on that three times, and drew eighteen skies of 1024 frames each.
 
 # %%
 skies, pictures = results.load("long-sky"), results.load("sky-samples").seeds[0]
@@ -613,8 +613,8 @@ viz.show_pictures(
 
 # %% [markdown]
 # The generated sky goes from night over dawn into day, in the order and at about the pace of the world, and through
-# more hours than any video that it learnt from. That is the paper's Figure 8, and as smooth as the world itself. What
-# it loses is detail in the clouds, and hills that had nothing to do but stand still.
+# more hours than most videos that it learnt from. That is the paper's Figure 8, and as smooth as the world itself.
+# What it loses is detail in the clouds, and hills that had nothing to do but stand still.
 #
 # In the motions a figure keeps its jacket for ever. So we can look for the moment at which TATS-base changes it: where
 # the mean colour, taken over a round of the motion, is most different before and after. Figure 11.9 shows it at three

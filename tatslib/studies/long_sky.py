@@ -1,7 +1,7 @@
 """Skies of 1024 frames: their first frame against their last, and how they change on the way (Fig. 8, Table 2, C.3).
 
-The world that stands for Sky Time-lapse has no classes. Its videos on disk are some hundred frames long, half a day of
-it, so what a long sky goes through was never seen in one piece.
+The world that stands for Sky Time-lapse has no classes. Most of its videos on disk last less than half of its day, a
+few more than one, so what a long sky goes through was hardly ever seen in one piece.
 
 Letters: V videos, n windows of a video, T H W frames, F latent frames.
 """
