@@ -578,7 +578,7 @@ viz.show_figure(
 # generated videos are less alike than those of real ones.
 #
 # The sky world has all this to offer. Most of its videos on disk last less than half of its day, a few more than one,
-# and each sees a piece of one sky. TATS-base was trained on that three times, and drew eighteen skies of 1024 frames each.
+# and each sees a piece of one sky. TATS-base was trained on that three times, and drew eighteen skies of 1024 frames.
 
 # %%
 skies, pictures = results.load("long-sky"), results.load("sky-samples").seeds[0]
