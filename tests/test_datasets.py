@@ -1,10 +1,9 @@
-"""From folders of videos to clips: the official layouts, the choice of clips, the frame cache, and every bad file."""
+"""From folders of videos to clips: the official layouts, the choice of clips, and every bad file."""
 
 import json
 import logging
 import pickle
 import shutil
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tatslib.datasets import frame_cache
 from tatslib.datasets.benchmark import bench_data
 from tatslib.datasets.clips import ClipDataset
-from tatslib.datasets.frame_cache import FrameCache
 from tatslib.datasets.sky_timelapse import sky_timelapse
 from tatslib.datasets.ucf101 import ucf101
 from tatslib.errors import UserError
-from tatslib.videos import read_frames, resize_and_crop, write_video
+from tatslib.videos import write_video
 from tatslib.worlds import actions, sky
 from tests.test_videos import smooth_video, write_audio
 
@@ -135,6 +132,12 @@ def test_impossible_settings_are_named(numbered: tuple[list[Path], Path], wrong:
         ClipDataset(numbered[0], cache=numbered[1], **wrong)
 
 
+def test_decoding_in_threads_gives_the_same_data_set(numbered: tuple[list[Path], Path], tmp_path: Path) -> None:
+    one = ClipDataset(numbered[0], resolution=8, cache=tmp_path / "one")
+    many = ClipDataset(numbered[0], resolution=8, cache=tmp_path / "many", workers=3)
+    assert one.frames == many.frames and torch.equal(one.clips(0, 8)[0], many.clips(0, 8)[0])
+
+
 def test_the_benchmark_ends_with_one_json_line(
     numbered: tuple[list[Path], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,88 +145,6 @@ def test_the_benchmark_ends_with_one_json_line(
     result = bench_data(data, seconds=0.05)
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == result
     assert result["cached_clips_per_s"] > result["sequential_clips_per_s"] > 0
-
-
-# --------------------------------------------------------------------------------------------------------- frame cache
-def test_cached_frames_are_the_resized_decoded_frames(tmp_path: Path) -> None:
-    write_video(tmp_path / "a.avi", smooth_video(70, 24, 40))
-    for antialias in (True, False):
-        data = ClipDataset([tmp_path / "a.avi"], resolution=16, antialias=antialias, cache=tmp_path / "cache")
-        expected = resize_and_crop(read_frames(tmp_path / "a.avi"), 16, antialias)
-        assert np.array_equal(data.video(0), expected)
-    assert len(list((tmp_path / "cache").iterdir())) == 2
-
-
-def test_a_video_is_decoded_once_and_again_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoded = []
-    decode = FrameCache._decode_into
-    monkeypatch.setattr(
-        FrameCache, "_decode_into", lambda self, *args: (decoded.append(args[1].name), decode(self, *args))[1]
-    )
-    write_video(tmp_path / "a.avi", numbered_video(20))
-    write_video(tmp_path / "b", numbered_video(20))
-    paths = [tmp_path / "a.avi", tmp_path / "b"]
-    for _ in range(3):
-        ClipDataset(paths, resolution=8, cache=tmp_path / "cache")
-    assert decoded == ["a.avi", "b"]
-    write_video(tmp_path / "a.avi", numbered_video(24))
-    Image.fromarray(numbered_video(1)[0]).save(tmp_path / "b" / "b_frames_00000021.jpg")
-    data = ClipDataset(paths, resolution=8, cache=tmp_path / "cache")
-    assert decoded == ["a.avi", "b"] * 2 and data.frames == [24, 21]
-
-
-def test_the_cache_lies_in_the_home_folder_unless_told_otherwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TATS_HOME", str(tmp_path / "home"))
-    write_video(tmp_path / "a.avi", numbered_video(20))
-    ClipDataset([tmp_path / "a.avi"], resolution=8)
-    assert [path.stat().st_size for path in (tmp_path / "home" / "frames").iterdir()] == [20 * 8 * 8 * 3]
-
-
-def test_an_interrupted_decoding_leaves_nothing_that_looks_complete(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_video(tmp_path / "a.avi", numbered_video(40))
-
-    def interrupted(path: Path):
-        yield from numbered_video(33)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(frame_cache, "iter_frames", interrupted)
-        ClipDataset([tmp_path / "a.avi"], resolution=8, cache=tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
-    assert ClipDataset([tmp_path / "a.avi"], resolution=8, cache=tmp_path / "cache").frames == [40]
-
-
-def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
-    write_video(tmp_path / "a.avi", numbered_video(20))
-
-    def full(*args: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(FrameCache, "_decode_into", full)
-    with pytest.raises(UserError, match=r"No space left in .*cache for the frames of"):
-        ClipDataset([tmp_path / "a.avi"], resolution=8, cache=tmp_path / "cache")
-
-
-def test_decoding_into_the_cache_and_cutting_clips_never_hold_a_long_video(tmp_path: Path) -> None:
-    frame_bytes = 32 * 32 * 3
-    write_video(tmp_path / "long.avi", (np.full((32, 32, 3), t % 100, np.uint8) for t in range(3000)))
-    tracemalloc.start()
-    data = ClipDataset([tmp_path / "long.avi"], resolution=32, cache=tmp_path / "cache")
-    data.clips(0, 4)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert data.frames == [3000]
-    assert peak < 300 * frame_bytes
-
-
-def test_decoding_in_threads_gives_the_same_data_set(numbered: tuple[list[Path], Path], tmp_path: Path) -> None:
-    one = ClipDataset(numbered[0], resolution=8, cache=tmp_path / "one")
-    many = ClipDataset(numbered[0], resolution=8, cache=tmp_path / "many", workers=3)
-    assert one.frames == many.frames and torch.equal(one.clips(0, 8)[0], many.clips(0, 8)[0])
 
 
 # ----------------------------------------------------------------------------------------------------------- bad files

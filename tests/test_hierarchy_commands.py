@@ -5,15 +5,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tatslib import cli
 from tatslib.commands import opening
+from tatslib.commands.opening import load_vqgan
+from tatslib.commands.sample import levels_filters
 from tatslib.datasets.clips import ClipDataset
 from tatslib.datasets.shards import shard_name
-from tatslib.training.checkpoint import save_model
+from tatslib.datasets.tokens import TokenIndex
+from tatslib.sampling import hierarchical
+from tatslib.sampling.filters import Filters
+from tatslib.sampling.interpolation import GapFiller
+from tatslib.training.checkpoint import save_model, weights_fingerprint
 from tatslib.training.presets import PRESETS
-from tatslib.videos import read_frames, write_video
+from tatslib.training.trained_hierarchy import load_hierarchy
+from tatslib.transformer.gpt import GPTConfig
+from tatslib.transformer.interpolation import InterpolationConfig
+from tatslib.videos import read_frames, to_uint8, write_video
 from tatslib.vqgan.vqgan import VQGAN
+from tatslib.vqgan.windows import decode_stream
+from tests.test_decode import lively_gpt
 
 
 class Commands:
@@ -46,6 +58,26 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vqgan.codebook.embeddings += number
         save_model(folder / f"vqgan{number}", vqgan, vqgan.config)
     return folder
+
+
+@pytest.fixture(scope="module")
+def levels(made: Path) -> Path:
+    """Untrained transformers that write every 16th latent frame, every 4th between those, and all between these."""
+    vqgan = load_vqgan(made / "vqgan0")
+    shape = {"codes": vqgan.config.codes, "condition_codes": 0, "layers": 1, "heads": 2, "width": 16}
+    fingerprint, grid = weights_fingerprint(vqgan), vqgan.config.latent_shape[1:]
+    for name, kind, window, stride in (
+        ("every16", GPTConfig, 2, 16),
+        ("every4", InterpolationConfig, 5, 4),
+        ("every1", InterpolationConfig, 5, 1),
+    ):
+        config = kind(**shape, latent_shape=(window, *grid))
+        save_model(made / name, lively_gpt(config, seed=stride, scale=0.5).float(), config)
+        index = TokenIndex(
+            codes=vqgan.config.codes, latent_shape=config.latent_shape, vqgan=fingerprint, latent_stride=stride
+        )
+        (made / name / "data.json").write_text(index.to_json())
+    return made
 
 
 @pytest.fixture
@@ -106,6 +138,60 @@ def test_three_trainings_on_one_token_set_make_one_planned_video(tats, made):
     assert "holds the tokens of another VQGAN" in tats(bench + "vqgan1")
 
 
+LEVELS = (
+    "sample --vqgan @vqgan0 --transformer @every16 --filler @every4 --filler @every1 --frames 72 --seed 3 --top-k 40"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "below"),
+    [
+        ("--filler-top-k 1", Filters(top_k=1)),
+        ("--filler-top-k 5 --filler-top-p 0.3 --filler-temperature 3", Filters(temperature=3, top_k=5, top_p=0.3)),
+        ("--filler-top-p 0.1", Filters(temperature=2, top_k=40, top_p=0.1)),  # the others are those above
+    ],
+)
+def test_levels_that_fill_in_have_filters_of_their_own(tats, levels, options, below):
+    line = LEVELS + " --temperature 2 --top-p 0.9 --out @"
+    assert "wrote 72 frames" in tats(f"{line}own.avi {options}") and "wrote 72 frames" in tats(line + "same.avi")
+    vqgan = load_vqgan(levels / "vqgan0")
+    hierarchy = load_hierarchy(vqgan, levels / "vqgan0", levels / "every16", [levels / "every4", levels / "every1"])
+    count = 18 + sum(vqgan.config.latent_margins)
+    above = Filters(temperature=2, top_k=40, top_p=0.9)
+    tokens = hierarchical.stream(hierarchy, torch.tensor([[0]]), count, [above, below, below], seed=3)
+    video = torch.cat([part[0] for part in decode_stream(vqgan, tokens, count)], dim=1)  # (3, T, H, W)
+    write_video(levels / "called.avi", to_uint8(video)[:72])
+    own, same, called = (read_frames(levels / f"{name}.avi") for name in ("own", "same", "called"))
+    assert np.array_equal(own, called) and not np.array_equal(own, same)
+
+
+def test_a_video_does_not_depend_on_how_many_gaps_are_filled_at_once(tats, levels, monkeypatch):
+    asked = []
+
+    class Told(GapFiller):
+        def __init__(self, model, gaps, *rest, **options):
+            asked.append(gaps)
+            super().__init__(model, gaps, *rest, **options)
+
+    monkeypatch.setattr(hierarchical, "GapFiller", Told)
+    for out, option in (("sixteen.avi", ""), ("three.avi", " --gaps-at-once 3")):
+        assert "wrote 72 frames" in tats(f"{LEVELS} --out @{out}{option}")
+    assert asked == [16, 16, 3, 3]
+    assert np.array_equal(read_frames(levels / "sixteen.avi"), read_frames(levels / "three.avi"))
+
+
+def test_without_options_of_their_own_all_levels_draw_alike():
+    above = Filters(temperature=2, top_k=7, top_p=0.8)
+    assert levels_filters(above, fillers=2, temperature=None, top_k=None, top_p=None) == [above] * 3
+    assert levels_filters(above, fillers=0, temperature=None, top_k=None, top_p=None) == [above]
+    nothing = Filters(temperature=1e-9, top_k=1, top_p=0)
+    own = levels_filters(above, fillers=1, temperature=1e-9, top_k=1, top_p=0.0)
+    assert own == [above, nothing]  # a p of 0 was given, it is not absent
+
+
+NOWHERE = "sample --vqgan @nowhere --transformer @nowhere --out @other "
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -115,6 +201,15 @@ def test_three_trainings_on_one_token_set_make_one_planned_video(tats, made):
         ("train interpolation --tokens s3:/nowhere --out @x", "holds no token set"),
         ("train interpolation --tokens nonsense://nowhere --out @x", "cannot be opened"),
         ("sample --vqgan @vqgan0 --transformer @x --out @other --frames 0", "a video of 0 frames is none"),
+        (NOWHERE + "--filler-top-k 1", "--filler-top-k is for transformers that fill in: name them with --filler, or"),
+        (NOWHERE + "--filler-top-p 0 --filler-temperature 2", "--filler-top-p and --filler-temperature are for"),
+        (NOWHERE + "--gaps-at-once 3", "--gaps-at-once is for transformers that fill in"),
+        (NOWHERE + "--gaps-at-once 0", "0 gaps at once fill nothing: take 1 or more"),
+        (NOWHERE + "--filler @x --gaps-at-once -1", "-1 gaps at once fill nothing"),
+        (NOWHERE + "--filler @x --filler-top-k 0", "what fills in are impossible: top_k: Input should be greater"),
+        (NOWHERE + "--filler @x --filler-top-p 1.5", "impossible: top_p: Input should be less than or equal to 1 (got"),
+        (NOWHERE + "--filler @x --filler-temperature nan", "what fills in are impossible: temperature: Input"),
+        (NOWHERE + "--top-k 0", "top_k: Input should be greater than or equal to 1 (got 0)"),
         ("bench sample --batch", "batch and layers start at 1, got () and None"),
         ("bench sample --batch 1 0", "batch and layers start at 1, got (1, 0) and None"),
         ("bench sample --layers 0", "batch and layers start at 1, got (1, 32) and 0"),

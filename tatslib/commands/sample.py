@@ -4,16 +4,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
+from pydantic import ValidationError
 from tyro.conf import UseAppendAction
 
 from tatslib.commands.leading import check_told, sound_of, storyline
 from tatslib.commands.opening import load_vqgan
 from tatslib.commands.tree import app
+from tatslib.config import explain
 from tatslib.datasets.audioset_drum import FPS
 from tatslib.errors import UserError
 from tatslib.progress import progress
 from tatslib.sampling.filters import Filters
-from tatslib.sampling.hierarchical import stream
+from tatslib.sampling.hierarchical import GAPS, stream
 from tatslib.sound import write_video_with_sound
 from tatslib.training.trained_hierarchy import load_hierarchy
 from tatslib.videos import check_suffix, to_uint8, write_video
@@ -36,6 +38,10 @@ def sample_command(
     top_k: int | None = None,
     top_p: float | None = 0.8,
     temperature: float = 1.0,
+    filler_top_k: int | None = None,
+    filler_top_p: float | None = None,
+    filler_temperature: float | None = None,
+    gaps_at_once: int = GAPS,
     guidance: float = 1.0,
     seed: int = 0,
 ) -> None:
@@ -60,6 +66,12 @@ def sample_command(
         top_k: draw among the k likeliest tokens.
         top_p: draw among the likeliest tokens that hold this much probability together.
         temperature: below 1 keeps closer to the likeliest tokens, above 1 strays further.
+        filler_top_k: the same for what fills in, at all its levels; absent, as above. The paper found a smaller k
+            and p better there.
+        filler_top_p: the same for what fills in; absent, as above. 1 leaves all tokens in.
+        filler_temperature: the same for what fills in; absent, as above.
+        gaps_at_once: how many gaps are filled side by side. More are faster while the hardware is not busy, and take
+            more memory; the video is the same.
         guidance: above 1 exaggerates what the class, text or sound changes, for twice the work; 0 ignores it. It takes
             transformers that were trained with --condition-dropout.
         seed: which video.
@@ -69,16 +81,19 @@ def sample_command(
         raise UserError(f"a video of {frames} frames is none: ask for 1 or more.")
     if text_frames < 1:
         raise UserError(f"a text of {text_frames} frames is none: let each last 1 or more.")
+    own = {"top_k": filler_top_k, "top_p": filler_top_p, "temperature": filler_temperature}
+    filters = levels_filters(Filters(temperature=temperature, top_k=top_k, top_p=top_p), len(filler), **own)
+    check_gaps(gaps_at_once, len(filler))
     lead = check_told(transformer, text, sound, sound_vqgan, filler)
     track = None if sound is None else sound_of(sound, frames)
     model = load_vqgan(vqgan)
     hierarchy = load_hierarchy(model, vqgan, transformer, filler, guidance)
     if not text and sound is None and label == (null := hierarchy.anchors.config.null_token):
         raise UserError(f"{transformer} knows the classes 0 to {null - 1}, got {label}; --guidance 0 names none.")
-    filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p)
     latent_frames = -(-frames // model.config.downsample[0]) + sum(model.config.latent_margins)
     told = storyline(model.config, lead, label, text, text_frames, track, sound_vqgan, frames)
-    tokens = stream(hierarchy, told, latent_frames, filters, context_frames, seed, guidance=guidance)
+    draws = (filters, context_frames, seed)
+    tokens = stream(hierarchy, told, latent_frames, *draws, gaps_at_once=gaps_at_once, guidance=guidance)
     watched = progress(tokens, label="sampling", total=latent_frames, unit="latent frame")
     video = (frame for part in decode_stream(model, watched, latent_frames) for frame in to_uint8(part[0]))
     if track is not None and out.suffix == ".mp4":
@@ -86,3 +101,43 @@ def sample_command(
     else:
         write_video(out, islice(video, frames))
     print(f"wrote {frames} frames to {out}")
+
+
+def levels_filters(above: Filters, fillers: int, **own: float | None) -> list[Filters]:
+    """Filters for each level, the sparsest first: those of `above`, then as many as there are fillers.
+
+    Args:
+        above: of the level that begins.
+        fillers: how many levels fill in.
+        own: fields of `Filters` in which all levels that fill in differ from `above`; None where they do not. The paper
+            found a smaller k and p better there (B.2).
+
+    Raises:
+        UserError: for any of `own` without a filler, or of an impossible value.
+    """
+    given = {name: value for name, value in own.items() if value is not None}
+    if given and not fillers:
+        raise UserError(without_filler(*(f"--filler-{name.replace('_', '-')}" for name in given)))
+    try:
+        below = above.replace(**given)
+    except ValidationError as error:
+        raise UserError(f"the filters for what fills in are impossible: {explain(error)}.") from error
+    return [above, *[below] * fillers]
+
+
+def check_gaps(gaps_at_once: int, fillers: int) -> None:
+    """Refuse to fill no gap at once, or to be told how many where nothing fills in.
+
+    Raises:
+        UserError: for less than 1, or for another number than the default without a filler.
+    """
+    if gaps_at_once < 1:
+        raise UserError(f"{gaps_at_once} gaps at once fill nothing: take 1 or more.")
+    if gaps_at_once != GAPS and not fillers:
+        raise UserError(without_filler("--gaps-at-once"))
+
+
+def without_filler(*options: str) -> str:
+    """What to say to options of transformers that fill in where there are none."""
+    are = "is" if len(options) == 1 else "are"
+    return f"{' and '.join(options)} {are} for transformers that fill in: name them with --filler, or leave this out."

@@ -27,8 +27,12 @@
       draw();
       videos.forEach(function (v) {
         var gap = Math.abs(v.currentTime - leader.currentTime);
+        // A jump costs decoding. On a machine that can hardly keep up, one that follows the last at once would bring
+        // the next, and no video would ever play: so each is brought back no more than once a second.
+        var due = !v.seeking && performance.now() > Number(v.dataset.mended || 0) + 1000;
         // Same length: bring back whoever is more than a frame off, unless one of the two has just started over.
-        if (v.dataset.frames === leader.dataset.frames && gap > 1.5 / fps && gap < leader.duration / 2) {
+        if (due && v.dataset.frames === leader.dataset.frames && gap > 1.5 / fps && gap < leader.duration / 2) {
+          v.dataset.mended = performance.now();
           v.currentTime = leader.currentTime;
         }
       });

@@ -19,6 +19,7 @@ PLANNING = "notebooks/08_planning_ahead.html"
 TELLING = "notebooks/09_telling_it_what_to_show.html"
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 PLAYING = "v => !v.paused && v.currentTime > 0.3"
+PATIENCE = 90_000  # milliseconds: other tests may hold both cores
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -114,7 +115,7 @@ def test_videos_play_while_in_view_in_step_and_with_a_frame_count(page, site, na
     figure = page.locator(".tats-videos").first
     figure.scroll_into_view_if_needed()
     for video in figure.locator("video").all():
-        page.wait_for_function(PLAYING, arg=video.element_handle(), timeout=10_000)
+        page.wait_for_function(PLAYING, arg=video.element_handle(), timeout=PATIENCE)
     assert re.fullmatch(r"frame \d+ of \d+", figure.locator("output").inner_text())
     gaps = figure.evaluate(
         "f => { const all = [...f.querySelectorAll('video')], n = all[0].dataset.frames;"
@@ -196,7 +197,7 @@ def test_a_drum_video_is_silent_until_its_button_is_pressed_and_one_is_heard_at_
     figure.scroll_into_view_if_needed()
     shown, buttons = figure.locator("video").all(), figure.locator(".tats-sound").all()
     assert len(shown) == len(buttons) == videos, "a button under each"
-    page.wait_for_function(PLAYING, arg=shown[0].element_handle(), timeout=10_000)
+    page.wait_for_function(PLAYING, arg=shown[0].element_handle(), timeout=PATIENCE)
     silent = "f => [...f.querySelectorAll('video')].map(v => v.muted)"
     assert figure.evaluate(silent) == [True] * videos
     for heard, (video, button) in enumerate(zip(shown, buttons, strict=True)):
@@ -204,7 +205,7 @@ def test_a_drum_video_is_silent_until_its_button_is_pressed_and_one_is_heard_at_
         assert figure.evaluate(silent) == [number != heard for number in range(videos)]
         pressed = [other.get_attribute("aria-pressed") == "true" for other in buttons]
         assert pressed == [number == heard for number in range(videos)]
-        page.wait_for_function("v => v.webkitAudioDecodedByteCount > 0", arg=video.element_handle(), timeout=10_000)
+        page.wait_for_function("v => v.webkitAudioDecodedByteCount > 0", arg=video.element_handle(), timeout=PATIENCE)
     buttons[-1].click()
     assert figure.evaluate(silent) == [True] * videos
 

@@ -1,0 +1,75 @@
+"""How measured numbers are put into words: differences, intervals, spans, shares; read for `measured.py`."""
+
+import torch
+
+from tatslib.errors import UserError
+from tatslib.metrics.coherence import area_under
+from tatslib.studies.results import Results
+
+
+def size(value: float, sign: int) -> float:
+    """A number without its sign, where the words around it say the sign ("nearer", "costs").
+
+    Raises:
+        UserError: if it has the other sign, so that the words would be wrong.
+    """
+    if value * sign < 0:
+        raise UserError(
+            f"the words in book/measured.py speak of a number {'above' if sign > 0 else 'below'} 0: {value}."
+        )
+    return abs(value)
+
+
+def span(of: list[float], digits: int, unit: str, sign: int) -> str:
+    """Lowest and highest, such as "1.2 to 1.4 dB", all of this sign, which the words around them say.
+
+    Raises:
+        UserError: if one has the other sign.
+    """
+    sizes = sorted(size(value, sign) for value in of)
+    return f"{sizes[0]:.{digits}f} to {sizes[-1]:.{digits}f} {unit}"
+
+
+def minus(study: Results, key: str, other: str) -> list[float]:
+    """Differences, one a seed."""
+    return [a - b for a, b in zip(study.values(key), study.values(other), strict=True)]
+
+
+def interval(study: Results, key: str, other: str, digits: int, unit: str, sign: int | None = None) -> str:
+    """Mean difference and half its 95 % interval, such as "-0.04 ± 0.13 dB"; no minus where the words say the sign.
+
+    Raises:
+        UserError: if the mean has not the sign that the words say.
+    """
+    mean, half = study.difference(key, other)
+    return f"{mean if sign is None else size(mean, sign):.{digits}f} ± {half:.{digits}f} {unit}"
+
+
+def share(study: Results, key: str) -> str:
+    """Mean as whole percents."""
+    return f"{100 * study.mean(key):.0f} %"
+
+
+def bare(study: Results, key: str, other: str, digits: int) -> str:
+    """`interval` of a number without a unit."""
+    return interval(study, key, other, digits, "").rstrip()
+
+
+def opening(study: Results) -> str:
+    """What opening a page of the book costs at most, of all pages and repetitions."""
+    heaviest, slowest = max(study.values("heaviest")), max(study.values("slowest"))
+    return f"the heaviest page brings {heaviest:.1f} MB, the slowest is there after {slowest:.1f} seconds"
+
+
+def worth_of_first_window(study: Results) -> float:
+    """The most that the first window adds to an area under CCS, of all arms and seeds."""
+    curves = [
+        c for arm in ("base-3", "base-1", "two-levels", "three-levels") for c in study.values(f"{arm}/windows/ccs")
+    ]
+    return max(area_under(torch.tensor([1.0, *later])) - area_under(torch.tensor(later)) for later in curves)
+
+
+def rate_in_each_seed(study: Results) -> str:
+    """What three times the learning rate costs, in the best and in the worst seed."""
+    least, *_, most = sorted(size(value, -1) for value in study.values("rate-x3/psnr_change"))
+    return f"three times the rate cost {least:.1f} dB in one seed, {most:.1f} in another"
