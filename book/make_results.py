@@ -38,6 +38,7 @@ from tatslib.studies import (
     sampling_options,
     sampling_speed,
     short_videos,
+    small_weights,
     stability,
     stability_controls,
     token_speed,
@@ -51,7 +52,13 @@ SEEDS = {"equivariance-untrained": range(5)} | dict.fromkeys(TO_LOOK_AT, range(1
 DEFAULT_SEEDS = range(3)
 SPEEDS = ("bench-sample", "first-stage-speed", "token-speed")
 # studies that were not run yet; their claims count as not tested
-PENDING: tuple[str, ...] = ()
+PENDING: tuple[str, ...] = (
+    "small-weights",
+    "hierarchy-controls",
+    "stability-starts",
+    "stability-pairs",
+    "perceptual-switches",
+)
 TIMED = ("padding-costs", *SPEEDS)  # when nothing else runs
 
 
@@ -60,7 +67,8 @@ def studies() -> Iterator[Study]:
     first = (positions, drift, likelihood, draws)
     later = (padding, image_border, codebook, stability, stability_controls, leak, hierarchy, sampling_options)
     conditions = (conditions_class, conditions_sound, conditions_text, condition_samples)
-    ends, speeds = (limits, short_videos, long_videos, long_sky), (token_speed, sampling_speed, first_stage_speed)
+    ends = (limits, small_weights, short_videos, long_videos, long_sky)
+    speeds = (token_speed, sampling_speed, first_stage_speed)
     for module in (*first, *later, *conditions, *ends, *speeds):
         yield from module.studies()
 

@@ -23,7 +23,7 @@ OPPONENTS = {
     "implicit": ImplicitGenerator(ImplicitConfig(resolution=16, frames=8, width=8)),
     "recurrent": RecurrentGenerator(RecurrentConfig(resolution=16, frames=8, width=8)),
 }
-WINDOWS = {"sparsest": 3, "sparse": 4, "replicate": 4}
+WINDOWS = {"sparsest": 3, "sparse": 4, "replicate": 4, "pieces": 4}
 
 
 @pytest.fixture
@@ -73,6 +73,26 @@ def test_every_arm_makes_videos_of_the_length_and_is_measured_by_every_ruler(tin
         windows = numbers[name]["windows"]
         assert len(windows["nearest"]) == 8 and len(windows["ccs"]) == 7 and len(windows["random"]) == 2
         assert set(hierarchy.RULERS) == set(windows) and 0 <= numbers[name]["ccs_area"] <= 1
+
+
+def test_controls_differ_from_the_arms_beside_them_in_training_clips_or_in_the_context_of_the_plan(tiny, monkeypatch):
+    monkeypatch.setattr(hierarchy, "FRAMES", 64)
+    asked: list[tuple[str, int | None]] = []
+    real_base, real_planned = hierarchy.base, hierarchy.planned
+
+    def base(seed, context, filters=hierarchy.FILTERS, trained_on="replicate"):
+        asked.append((trained_on, context))
+        return real_base(seed, context, filters, trained_on)
+
+    def planned(seed, levels, filters=hierarchy.FILTERS, context=None):
+        asked.append(("planned", context))
+        return real_planned(seed, levels, filters, context)
+
+    monkeypatch.setattr(hierarchy, "base", base)
+    monkeypatch.setattr(hierarchy, "planned", planned)
+    numbers = hierarchy.run_controls(0)
+    assert set(numbers) == {"nll", "pieces-3", "pieces-1", "two-levels-1"} and set(numbers["nll"]) == {"pieces"}
+    assert asked == [("pieces", 3), ("pieces", 1), ("planned", 1)]
 
 
 def test_options_and_speed_name_what_they_ran(tiny, monkeypatch) -> None:

@@ -12,7 +12,7 @@ from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
 from tatslib.studies import stability
 from tatslib.studies.results import Results, leaves, rounded
-from tatslib.studies.stability_controls import CONTROLS
+from tatslib.studies.stability_controls import CONTROLS, PAIRS, STARTS
 from tatslib.training import loop
 from tatslib.training.checkpoint import weights_fingerprint
 from tatslib.training.presets import PRESETS
@@ -171,3 +171,22 @@ def test_controls_differ_from_the_study_and_are_trained_as_its_arms_are() -> Non
         assert all(settings[name] != other for key, other in settings.items() if key != name)
     assert settings["no-clipping-x3"] == settings["rate-x3"].replace(clip=None)
     assert settings["no-adversaries-x18"] == settings["rate-x18"].replace(gan_start=None)
+
+
+def test_late_adversaries_join_while_the_run_is_on_its_way_and_their_curves_begin_there(tiny: None) -> None:
+    preset = PRESETS["toy"]
+    ours = stability.ARMS["ours"].training(preset, 0)
+    late = {name: arm.training(preset, 0) for name, arm in STARTS.items()}
+    assert late["late"] == ours.replace(gan_start=60) and ours.steps > 60
+    assert late["late-second-pass"] == late["late"].replace(second_pass=True)
+    arm = stability.Arm("ours", changes={"gan_start": 2})
+    log = stability.run_arm(arm, "late", 0).log
+    assert ["image_discriminator" in entry for entry in log] == [False, False, True, True]
+
+
+def test_pairs_drop_two_precautions_at_once() -> None:
+    preset = PRESETS["toy"]
+    axial, group = PAIRS["axial-no-clipping"], PAIRS["group-norm-small-batch"]
+    assert axial.first_stage == "axial" and axial.training(preset, 0).clip is None
+    assert group.first_stage == "group-norm"
+    assert group.training(preset, 0) == CONTROLS["small-batch"].training(preset, 0)

@@ -41,6 +41,20 @@ class SparseRecipe(TransformerRecipe):
         return tokens.every(self.stride)
 
 
+class PiecesRecipe(TransformerRecipe):
+    """Train an autoregressive transformer on every latent frame of long clips, cut into pieces of its window.
+
+    It reads what the transformers of a hierarchy read; that it begins and goes on like the plain one takes apart what
+    a hierarchy owes to its plan, and what to longer clips.
+    """
+
+    latent_frames: int
+
+    def clips(self, tokens: TokenClips) -> TokenClips:
+        """Pieces that share a latent frame with the next."""
+        return tokens.windows(self.latent_frames, self.latent_frames - 1)
+
+
 class FillerRecipe(TransformerRecipe):
     """Train an interpolation transformer on gaps in every `stride`-th latent frame."""
 
@@ -84,6 +98,7 @@ def hierarchy_recipes(preset: Preset, seed: int) -> dict[str, Recipe]:
             seed=seed,
         )
     long, longest = {"tokens": "actions/tokens-long", "seed": seed}, {"tokens": "actions/tokens-longest", "seed": seed}
+    recipes["actions/gpt-pieces"] = PiecesRecipe(latent_frames=window, training=planning, **long, **size)
     recipes["actions/gpt-sparse"] = SparseRecipe(stride=RATIO, training=planning, **long, **size)
     recipes["actions/gpt-filler"] = FillerRecipe(stride=1, training=filling, **long, **size)
     recipes["actions/gpt-sparsest"] = SparseRecipe(stride=RATIO**2, training=planning, **longest, **size)

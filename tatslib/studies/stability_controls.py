@@ -10,14 +10,34 @@ from functools import partial
 
 from tatslib.studies.results import Study
 from tatslib.studies.stability import PROTOCOL, Arm, run
+from tatslib.training.presets import Preset
+from tatslib.training.train_vqgan import VQGANTraining
 
 SMALL = 2  # clips a step
+ALONE = 1 / 4  # share of the steps in which the reconstruction goes on alone
+
+
+class Late(Arm):
+    """Adversaries that join on the way."""
+
+    def training(self, preset: Preset, seed: int) -> VQGANTraining:
+        """The settings of this arm at a scale, as `Arm.training` makes and refuses them."""
+        settings = super().training(preset, seed)
+        return settings.replace(gan_start=round(settings.steps * ALONE))
+
+
 CONTROLS = {
     "no-adversaries-x3": Arm("ours", rate=3.0, changes={"gan_start": None}),
     "no-adversaries-x18": Arm("ours", rate=18.0, changes={"gan_start": None}),
     "no-clipping-x3": Arm("ours", rate=3.0, changes={"clip": None}),
     "small-batch": Arm("ours", changes={"batch": SMALL}),
     "log-loss": Arm("ours", changes={"gan_loss": "log"}),
+}
+
+STARTS = {"late": Late("ours"), "late-second-pass": Late("ours", changes={"second_pass": True})}
+PAIRS = {
+    "axial-no-clipping": Arm("axial", changes={"clip": None}),
+    "group-norm-small-batch": Arm("group-norm", changes={"batch": SMALL}),
 }
 
 
@@ -31,4 +51,21 @@ def studies() -> Iterator[Study]:
         not clipped. small-batch: {SMALL} clips a step, which are also all that the batch norms see, and as many steps.
         log-loss: the loss of the discriminators with logarithms in the place of hinges. The other study: {PROTOCOL}""",
         partial(run, arms=CONTROLS),
+    )
+    yield Study(
+        "stability-starts",
+        f"""Adversaries that join while the run is on its way, as in a training from nothing; measured as in the study
+        stability, chosen when its results were known. late: the preset's training, but the adversaries join after
+        a quarter of the steps, before which nothing but the reconstruction is trained; curves of theirs begin there.
+        late-second-pass: the same with the released code's second pass a batch, which learns statistics before that,
+        too. The other study: {PROTOCOL}""",
+        partial(run, arms=STARTS),
+    )
+    yield Study(
+        "stability-pairs",
+        f"""Two precautions dropped at once, measured as in the study stability, chosen when its results and those of
+        stability-controls were known. axial-no-clipping: axial attention, gradients not clipped.
+        group-norm-small-batch: group norm, {SMALL} clips a step, as many steps; small-batch in stability-controls is
+        the same with batch norm. The other study: {PROTOCOL}""",
+        partial(run, arms=PAIRS),
     )
