@@ -33,10 +33,12 @@ from tatslib.studies import (
     long_sky,
     long_videos,
     padding,
+    perceptual_switches,
     positions,
     results,
     sampling_options,
     sampling_speed,
+    short_skies,
     short_videos,
     small_weights,
     stability,
@@ -56,8 +58,10 @@ PENDING: tuple[str, ...] = (
     "small-weights",
     "hierarchy-controls",
     "stability-starts",
-    "stability-pairs",
+    "stability-unready",
     "perceptual-switches",
+    "short-skies",
+    "long-untold",
 )
 TIMED = ("padding-costs", *SPEEDS)  # when nothing else runs
 
@@ -67,7 +71,7 @@ def studies() -> Iterator[Study]:
     first = (positions, drift, likelihood, draws)
     later = (padding, image_border, codebook, stability, stability_controls, leak, hierarchy, sampling_options)
     conditions = (conditions_class, conditions_sound, conditions_text, condition_samples)
-    ends = (limits, small_weights, short_videos, long_videos, long_sky)
+    ends = (limits, small_weights, perceptual_switches, short_videos, short_skies, long_videos, long_sky)
     speeds = (token_speed, sampling_speed, first_stage_speed)
     for module in (*first, *later, *conditions, *ends, *speeds):
         yield from module.studies()

@@ -41,8 +41,8 @@ def test_each_set_comes_from_the_models_its_name_says(rods, monkeypatch):
         codes=SMALL.codes, condition_codes=2, latent_shape=SMALL.latent_shape, layers=1, heads=1, width=4
     )
 
-    def get(name: str) -> SimpleNamespace:
-        asked.append(name)
+    def get(name: str, seed: int = 0) -> SimpleNamespace:
+        asked.append(f"{name}{seed or ''}")
         return SimpleNamespace(model=GPT(config).eval() if "gpt" in name else vqgan)
 
     monkeypatch.setattr(limits.recipes, "get", get)
@@ -57,6 +57,8 @@ def test_each_set_comes_from_the_models_its_name_says(rods, monkeypatch):
     assert asked[-2:] == ["actions/vqgan-replicate", "actions/gpt-replicate"]
     assert limits.clips_of("drawn-zeros", 0)[0].top_p is None
     assert asked[-2:] == ["actions/vqgan-zeros", "actions/gpt-zeros"]
+    limits.clips_of("drawn-plain", 0, training=2)
+    assert asked[-2:] == ["actions/vqgan-replicate2", "actions/gpt-replicate2"]
     limits.clips_of.cache_clear()
 
 
@@ -71,9 +73,10 @@ def test_drawn_clips_are_as_many_and_as_long_as_asked():
 
 
 def test_every_set_that_the_protocol_names_is_measured(rods, monkeypatch):
-    monkeypatch.setattr(limits, "clips_of", lambda kind, seed: rods.held_out)
-    monkeypatch.setattr(limits.recipes, "get", lambda name: SimpleNamespace(scores={"psnr": 20.0}))
-    numbers = limits.run(0)
+    monkeypatch.setattr(limits, "clips_of", lambda kind, seed, training: rods.held_out)
+    monkeypatch.setattr(limits.recipes, "get", lambda name, seed: SimpleNamespace(scores={"psnr": 20.0 + seed}))
+    numbers = limits.run(1)
+    assert set(numbers["psnr"].values()) == {21.0}  # of that training
     assert set(numbers) == {*limits.SETS, "psnr"} and set(numbers["psnr"]) == set(limits.TOKENIZERS)
     (study,) = limits.studies()
     assert all(word in study.protocol for word in ("real:", "held-out:", "rebuilt:", "drawn:", "p80:"))

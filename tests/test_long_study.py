@@ -40,10 +40,11 @@ def classifier() -> ClipClassifier:
 
 
 def transformer(kind: str) -> GPT:
-    if kind == "filler":
-        config: GPTConfig = InterpolationConfig(**SHAPE, condition_codes=6, latent_shape=(5, 2, 2))
+    told = 1 if kind.startswith("untold") else 6
+    if kind.endswith("filler"):
+        config: GPTConfig = InterpolationConfig(**SHAPE, condition_codes=told, latent_shape=(5, 2, 2))
     else:
-        config = GPTConfig(**SHAPE, condition_codes=6, latent_shape=(4, 2, 2))
+        config = GPTConfig(**SHAPE, condition_codes=told, latent_shape=(4, 2, 2))
     return GPT(config).eval()
 
 
@@ -53,7 +54,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked = []
 
     def get(name: str, seed: int = 0) -> object:
-        asked.append(name)
+        asked.append(f"{name}{seed or ''}")
         kind = name.partition("/")[2]
         if kind.startswith("vqgan"):
             return SimpleNamespace(model=VQGAN(TINY).eval())
@@ -92,6 +93,12 @@ def test_vanilla_and_base_differ_in_tokenizer_and_transformer_and_in_nothing_els
     assert tiny == ["actions/gpt-replicate", "actions/vqgan-replicate"]
 
 
+@pytest.mark.parametrize("arm", [name for arms in long_videos.ARMS.values() for name in arms if name != "real"])
+def test_another_seed_is_another_training_of_every_model(tiny, arm: str) -> None:
+    long_videos.films(arm, seed=2, frames=16)
+    assert tiny and all(name.endswith("2") for name in tiny)
+
+
 def test_videos_of_a_class_stand_together() -> None:
     assert long_videos.labels_of(2).tolist() == [k // 2 for k in range(12)]
 
@@ -119,6 +126,32 @@ def test_a_study_measures_each_of_its_arms_along_the_whole_length(tiny) -> None:
     assert 0 <= base["broken"] <= 1 and base["lasts"] <= FRAMES
 
 
+def test_each_window_has_its_own_place_on_the_curves_of_single_windows(tiny) -> None:
+    made = long_videos.films("base-3", seed=1, videos=2, frames=FRAMES)
+    numbers = long_videos.measure(made, long_videos.ruler(0), limit=1.0)
+    each = numbers["each"]
+    assert {name: len(curve) for name, curve in each.items()} == dict.fromkeys(
+        ("nearest", "motion", "colour", "kernel"), FRAMES // 16
+    )
+    for name in ("nearest", "motion", "colour"):
+        assert np.mean(each[name]) == pytest.approx(np.mean(numbers[name]), rel=1e-5)
+
+
+def test_tokens_that_stand_still_are_told_apart_by_whether_the_video_is_broken() -> None:
+    tokens = torch.arange(2 * 8 * 4).view(2, 8, 2, 2)
+    tokens[0, 4:] = tokens[0, 4]  # stands still in its second half
+    assert long_videos.still_tokens(tokens, torch.tensor([True, False])) == {"all": 0.5, "broken": 1, "unbroken": 0}
+    assert long_videos.still_tokens(tokens, torch.tensor([False, False]))["broken"] is None
+
+
+@pytest.mark.parametrize("arm", long_videos.UNTOLD)
+def test_who_was_never_told_a_class_is_asked_for_none_and_judged_all_the_same(tiny, arm: str) -> None:
+    made = long_videos.films(arm, seed=1, videos=2, frames=FRAMES)
+    assert made.labels is None and made.frames.shape[:2] == (12, FRAMES)
+    numbers = long_videos.measure(made, long_videos.ruler(0), limit=1.0)
+    assert "named" not in numbers and len(numbers["ccs"]) == FRAMES // 16
+
+
 def test_videos_that_turn_into_noise_are_counted_as_broken_and_last_until_then(tiny) -> None:
     rods = long_videos.ruler(0)
     good = np.concatenate([rods.real[:12], rods.real[12:24], rods.real[24:36]], axis=1)
@@ -143,4 +176,4 @@ def test_the_studies_are_merged_for_tables_by_the_seeds_they_share(monkeypatch: 
     monkeypatch.setattr(long_videos, "load", load)
     merged = long_videos.together()
     assert list(merged.seeds) == [0, 1] and merged.values("planned/broken") == [0, 1]
-    assert {study.name for study in long_videos.studies()} == set(long_videos.ARMS)
+    assert {study.name for study in long_videos.studies()} == {*long_videos.ARMS, "long-untold"}

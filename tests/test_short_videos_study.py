@@ -9,7 +9,7 @@ import torch
 from tatslib.evaluation.measures import Draw
 from tatslib.metrics.features import ClassifierConfig, ClipClassifier, RandomFeatures, classify, clip_features
 from tatslib.randomness import numpy_generator
-from tatslib.studies import short_videos
+from tatslib.studies import short_skies, short_videos
 from tatslib.studies.short_videos import CLIPS, OPPONENTS, REPEATS, TOKENIZERS, Ruler, floor, measure
 
 CLIPS_HERE = 60
@@ -59,9 +59,9 @@ def test_labels_are_drawn_from_the_prior_and_opponents_are_asked_for_them(monkey
         return np.zeros((batch, frames, 4, 4, 3), np.uint8)
 
     model = SimpleNamespace(model=SimpleNamespace(sample=sample))
-    monkeypatch.setattr(short_videos.recipes, "get", lambda name: model)
+    monkeypatch.setattr(short_videos.recipes, "get", lambda name, seed: model if seed == 1 else None)
     for arm in OPPONENTS:
-        assert short_videos.made_clips(arm, 2, torch.tensor([5, 0, 5])).shape[0] == 3
+        assert short_videos.made_clips(arm, 2, torch.tensor([5, 0, 5]), training=1).shape[0] == 3
     assert asked == [(3, 16, 2, [5, 0, 5])] * 2
 
 
@@ -69,3 +69,22 @@ def test_the_protocol_says_what_is_done():
     (study,) = short_videos.studies()
     assert str(CLIPS) in study.protocol and str(REPEATS) in study.protocol
     assert all(name in study.protocol.lower() for name in (*TOKENIZERS, *OPPONENTS, "held_out", "rebuilt", "floor"))
+
+
+def test_skies_are_measured_without_what_only_classes_have(rods, monkeypatch):
+    asked = []
+
+    def made(arm, seed, labels, training, world):
+        asked.append((arm, seed, training, world))
+        return rods.held_out
+
+    monkeypatch.setattr(short_skies, "ruler", lambda world: rods if world == "sky" else None)
+    monkeypatch.setattr(short_skies, "made_clips", made)
+    monkeypatch.setattr(short_skies, "recipes", SimpleNamespace(get=lambda name, seed: SimpleNamespace(model=name)))
+    monkeypatch.setattr(short_skies, "through_tokenizer", lambda model, clips: (None, clips))
+    numbers = short_skies.run(2)
+    assert set(numbers) == {"floor", "held_out", "rebuilt_replicate", "replicate", "implicit"}
+    assert all(set(numbers[arm]) == {"classifier", "random", "motion"} for arm in numbers if arm != "floor")
+    assert asked == [("replicate", 2, 2, "sky"), ("implicit", 2, 2, "sky")]
+    (study,) = short_skies.studies()
+    assert "skies" in study.protocol

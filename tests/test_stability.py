@@ -12,7 +12,7 @@ from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
 from tatslib.studies import stability
 from tatslib.studies.results import Results, leaves, rounded
-from tatslib.studies.stability_controls import CONTROLS, PAIRS, STARTS
+from tatslib.studies.stability_controls import CONTROLS, STARTS, UNREADY
 from tatslib.training import loop
 from tatslib.training.checkpoint import weights_fingerprint
 from tatslib.training.presets import PRESETS
@@ -173,20 +173,22 @@ def test_controls_differ_from_the_study_and_are_trained_as_its_arms_are() -> Non
     assert settings["no-adversaries-x18"] == settings["rate-x18"].replace(gan_start=None)
 
 
-def test_late_adversaries_join_while_the_run_is_on_its_way_and_their_curves_begin_there(tiny: None) -> None:
+def test_late_adversaries_join_when_a_quarter_of_the_steps_are_made() -> None:
     preset = PRESETS["toy"]
     ours = stability.ARMS["ours"].training(preset, 0)
     late = {name: arm.training(preset, 0) for name, arm in STARTS.items()}
-    assert late["late"] == ours.replace(gan_start=60) and ours.steps > 60
+    assert late["late"] == ours.replace(gan_start=ours.steps // 4)
     assert late["late-second-pass"] == late["late"].replace(second_pass=True)
-    arm = stability.Arm("ours", changes={"gan_start": 2})
-    log = stability.run_arm(arm, "late", 0).log
-    assert ["image_discriminator" in entry for entry in log] == [False, False, True, True]
 
 
-def test_pairs_drop_two_precautions_at_once() -> None:
-    preset = PRESETS["toy"]
-    axial, group = PAIRS["axial-no-clipping"], PAIRS["group-norm-small-batch"]
-    assert axial.first_stage == "axial" and axial.training(preset, 0).clip is None
-    assert group.first_stage == "group-norm"
-    assert group.training(preset, 0) == CONTROLS["small-batch"].training(preset, 0)
+def test_the_curves_of_late_adversaries_begin_where_they_do(tiny: None) -> None:
+    log = stability.run_arm(STARTS["late"], "late", 0).log
+    assert ["image_discriminator" in entry for entry in log] == [False, True, True, True]
+
+
+def test_first_stages_that_are_not_ready_are_measured_with_and_without_adversaries(tiny: None) -> None:
+    assert {arm.first_stage for arm in UNREADY.values()} == {"early", "random"}
+    numbers = stability.run(0, {name: UNREADY[name] for name in ("random", "random-no-adversaries")})
+    assert numbers["random"]["l1_before"] is None and numbers["random"]["l1"] > 0
+    assert numbers["random"]["image"] > 0 and numbers["random-no-adversaries"]["image"] is None
+    json.dumps(numbers, allow_nan=False)

@@ -64,15 +64,16 @@ def new_generator(config: ImplicitConfig | RecurrentConfig, seed: int = 0) -> Im
 
 
 def baseline_recipes(preset: Preset, seed: int) -> dict[str, Recipe]:
-    """`actions/implicit` and `actions/recurrent`: clips as the tokenizer of the preset sees them."""
+    """`actions/implicit`, `actions/recurrent`, the same for skies: clips as the preset's tokenizer sees them."""
     size = {"resolution": preset.vqgan.resolution, "frames": preset.vqgan.frames}
     models = {"implicit": ImplicitConfig(**size), "recurrent": RecurrentConfig(**size)}
     return {
-        f"actions/{name}": BaselineRecipe(
-            videos="actions/videos",
+        f"{world}/{name}": BaselineRecipe(
+            videos=f"{world}/videos",
             model=model,
             training=TRAINING[name].replace(seed=seed),
             seed=seed,
         )
+        for world in ("actions", "sky")
         for name, model in models.items()
     }

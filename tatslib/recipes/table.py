@@ -14,6 +14,7 @@ from tatslib.recipes.hierarchy import hierarchy_recipes
 from tatslib.recipes.images import image_recipes
 from tatslib.recipes.kinds import ClassifierRecipe, Recipe, TokensRecipe, TransformerRecipe, VideosRecipe, VQGANRecipe
 from tatslib.recipes.padding_study import variants
+from tatslib.recipes.untold import untold_recipes
 from tatslib.training.presets import PRESETS, Scale
 from tatslib.vqgan.padding import SpatialMode
 from tatslib.worlds import actions, drums, platform, sky, taichi
@@ -79,6 +80,7 @@ def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
     recipes |= guided_recipes(preset, seed)
     recipes |= conditioned_recipes(scale, seed)
     recipes |= baseline_recipes(preset, seed)
+    recipes |= untold_recipes(preset, seed)
     return recipes
 
 

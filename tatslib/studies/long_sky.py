@@ -7,6 +7,7 @@ Letters: V videos, n windows of a video, T H W frames, F latent frames.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,10 +16,11 @@ from einops import reduce
 
 from tatslib import recipes
 from tatslib.evaluation import long
+from tatslib.metrics.fidelity import difference_map
 from tatslib.randomness import derive_seed
 from tatslib.sampling import sliding_window
 from tatslib.studies.drift import FILTERS, REAL_CLIPS, TOP_P, ruler
-from tatslib.studies.long_videos import BLOCK, FRAMES, Films, decoded, in_pieces, limit_of, measure, through
+from tatslib.studies.long_videos import BLOCK, FRAMES, Arm, Films, decoded, in_pieces, limit_of, measure, through
 from tatslib.studies.packing import pack
 from tatslib.studies.results import Numbers, Study
 from tatslib.training.device import default_device
@@ -34,12 +36,13 @@ SMOOTHING, APART = 16, 16  # frames: over how many colours are averaged; before 
 def real(seed: int, videos: int, frames: int) -> Films:
     """The world itself, videos that are in no data set: the ceiling."""
     drawn = [in_pieces(partial(sky.render, derive_seed(seed, STREAM, place)), frames) for place in range(videos)]
-    return Films(np.stack(drawn), None)
+    return Films(np.stack(drawn), None, known=False)
 
 
 def rebuilt(seed: int, videos: int, frames: int) -> Films:
     """The same through the tokenizer of a training seed: the ceiling of whoever draws its tokens."""
-    return Films(through(recipes.get("sky/vqgan-replicate", seed).model, real(seed, videos, frames).frames), None)
+    films = through(recipes.get("sky/vqgan-replicate", seed).model, real(seed, videos, frames).frames)
+    return replace(films, known=False)
 
 
 def window(seed: int, videos: int, frames: int, context: int) -> Films:
@@ -49,10 +52,21 @@ def window(seed: int, videos: int, frames: int, context: int) -> Films:
     tokens = sliding_window.sample(
         gpt, start, count, FILTERS, context_frames=context, seed=seed, progress=False
     )  # (V, F, h, w)
-    return decoded(vqgan, tokens, None)
+    return replace(decoded(vqgan, tokens, None), known=False)
 
 
-ARMS = {"real": real, "rebuilt": rebuilt} | {f"base-{k}": partial(window, context=k) for k in CONTEXTS}
+def implicit(seed: int, videos: int, frames: int) -> Films:
+    """The generator without tokens, DIGAN-like, of a training seed."""
+    generator = recipes.get("sky/implicit", seed).model.to(default_device())
+    return Films(generator.sample(videos, frames, seed=seed), None, known=False)
+
+
+ARMS: dict[str, Arm] = {
+    "real": real,
+    "rebuilt": rebuilt,
+    **{f"base-{k}": partial(window, context=k) for k in CONTEXTS},
+    "implicit": implicit,
+}
 
 
 def run(seed: int) -> Numbers:
@@ -85,9 +99,9 @@ def paces(turn: int, frames: int = FRAMES) -> dict[str, list[int]]:
 
 
 def samples(seed: int) -> Numbers:
-    """The first video of TATS-base and of the world, each at three paces, and the first and last frames of all."""
+    """The first video of three arms at three paces, the first and last frames of all, and a map of differences."""
     numbers: Numbers = {}
-    for arm in ("real", "base-3"):
+    for arm in ("real", "base-3", "implicit"):
         videos = ARMS[arm](seed, VIDEOS, FRAMES).frames
         turn = turning(videos[0])
         shown = paces(turn, videos.shape[1])
@@ -97,6 +111,8 @@ def samples(seed: int) -> Numbers:
             "jump": jump,
             "ends": pack(videos[:, [0, -1]]),
             "paces": {name: pack(videos[0][frames]) for name, frames in shown.items()},
+            "map": difference_map(videos, -1 - long.APART, -1).tolist(),
+            "at": pack(videos[:4, [-1 - long.APART]]),
         }
     return numbers
 
@@ -107,20 +123,24 @@ def studies() -> Iterator[Study]:
         "long-sky",
         f"""{VIDEOS} videos of {FRAMES} frames each. real: drawn by the sky world with seeds of their own. rebuilt:
         these through sky/vqgan-replicate. base-3, base-1: sliding window over its tokens by sky/gpt-replicate, context
-        of 3 latent frames or 1, top-p {TOP_P}. Each seed is another training of tokenizer and transformer, and other
+        of 3 latent frames or 1, top-p {TOP_P}. implicit: a generator without tokens, DIGAN-like (sky/implicit), added
+        when the other arms were known. Each seed is another training of tokenizer, transformer and generator, and other
         videos. All rulers look at windows of {long.WINDOW} frames side by side; curves are means over blocks of {BLOCK}
         windows. quality: Fréchet distance of a block to {REAL_CLIPS} training clips of skies, in random features and in
         those of the classifier of the actions, which has never seen a sky; change: the same in percent of the first
         block. nearest: grey levels to the nearest training clip. broken, lasts, motion, jump, colour, earlier, again,
-        unique, stripes, ends, late, later: as in the studies of the six motions.""",
+        unique, stripes, ends, late, later, each, tokens_repeat: as in the studies of the six motions.""",
         run,
+        version=2,
     )
     yield Study(
         "sky-samples",
-        f"""Pictures of seed 0 to look at; nothing is chosen. real, base-3: the first of the {VIDEOS} videos of
-        long-sky, every 100th frame; then around the frame (turn) where the mean colours of its quarters differ most
+        f"""Pictures of seed 0 to look at; nothing is chosen. real, base-3, implicit: the first of the {VIDEOS} videos
+        of long-sky, every 100th frame; then around the frame (turn) where the mean colours of its quarters differ most
         between the {SMOOTHING} frames before and after, {2 * APART} frames apart, every 10th frame; and consecutive
         ones. jump: the largest change between two neighbouring frames of 33 there over the median. ends: first and last
-        frame of all {VIDEOS}.""",
+        frame of all {VIDEOS}. map: mean difference of the last frame and that {long.APART} before, over {VIDEOS} videos
+        and colours, in grey levels (Fig. 17). at: the earlier of these two frames, of the first four.""",
         samples,
+        version=2,
     )

@@ -18,7 +18,7 @@ from tatslib.metrics.features import Classifier, FeatureNetwork, RandomFeatures,
 from tatslib.metrics.inception import inception_sums
 from tatslib.metrics.kernel import kernel_distance
 from tatslib.metrics.motion import frame_changes
-from tatslib.recipes.kinds import Split
+from tatslib.recipes.kinds import Split, World
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.sliding_window import sample
 from tatslib.studies.drift import through_tokenizer
@@ -53,9 +53,9 @@ class Ruler:
 
 
 @cache
-def ruler() -> Ruler:
-    """The ruler of this scale."""
-    videos, config = recipes.get("actions/videos"), PRESETS[current_scale()].vqgan
+def ruler(world: World = "actions") -> Ruler:
+    """The ruler of this scale for a world; the classifier is that of the actions, whatever it looks at."""
+    videos, config = recipes.get(f"{world}/videos"), PRESETS[current_scale()].vqgan
     splits: tuple[Split, Split] = ("train", "test")
     train, test = (videos.dataset(s, length=config.frames, resolution=config.resolution) for s in splits)
     device, classifier = default_device(), recipes.get("actions/classifier").model
@@ -73,13 +73,13 @@ def ruler() -> Ruler:
     return Ruler(train, networks, classifier, real, prior, held_out.numpy(), labels, videos_of)
 
 
-def made_clips(arm: str, seed: int, labels: Tensor) -> Video:
-    """Clips of a model, uint8 (B, T, H, W, 3), of these classes."""
+def made_clips(arm: str, seed: int, labels: Tensor, training: int = 0, world: World = "actions") -> Video:
+    """Clips of the model of one training, uint8 (B, T, H, W, 3), of these classes; the seed is that of the draw."""
     device = default_device()
     if arm in OPPONENTS:
-        clips: Video = recipes.get(f"actions/{arm}").model.sample(len(labels), frames(), seed, labels)
+        clips: Video = recipes.get(f"{world}/{arm}", training).model.sample(len(labels), frames(), seed, labels)
         return clips
-    vqgan, gpt = (recipes.get(f"actions/{kind}-{arm}").model.to(device) for kind in ("vqgan", "gpt"))
+    vqgan, gpt = (recipes.get(f"{world}/{kind}-{arm}", training).model.to(device) for kind in ("vqgan", "gpt"))
     latent_frames = vqgan.config.latent_shape[0]
     tokens = sample(gpt, labels[:, None], latent_frames, Filters(top_p=TOP_P), seed=seed, progress=False)
     return decoded_clips(vqgan, tokens, at_once=64)
@@ -138,11 +138,11 @@ def run(seed: int) -> Numbers:
         "held_out": measure(rods.held_out, rods.held_out_labels, rods, rods.held_out_videos),
     }
     for padding in TOKENIZERS:
-        vqgan = recipes.get(f"actions/vqgan-{padding}").model
+        vqgan = recipes.get(f"actions/vqgan-{padding}", seed).model
         _, rebuilt = through_tokenizer(vqgan, rods.held_out)
         numbers[f"rebuilt_{padding}"] = measure(rebuilt, rods.held_out_labels, rods, rods.held_out_videos)
     for arm in (*TOKENIZERS, *OPPONENTS):
-        numbers[arm] = measure(made_clips(arm, seed, rods.labels), rods.labels, rods)
+        numbers[arm] = measure(made_clips(arm, seed, rods.labels, training=seed), rods.labels, rods)
     return numbers
 
 
@@ -157,8 +157,7 @@ def studies() -> Iterator[Study]:
         random ones on the scale of {FITTED_WITH} training clips. Beside the models: other draws of training clips
         ("floor"), random test clips ("held_out"), and these through either tokenizer ("rebuilt"). Replicate and zeros
         are one transformer each on tokens of either padding; implicit and recurrent are generators without tokens.
-        All models are those of training seed 0; the seed of the study is
-        that of the draws, so the spread says nothing of how trainings differ.""",
+        The seed is that of the training of tokenizers, transformers and generators, and of the draws.""",
         run,
-        seeds_of="draws",
+        version=2,
     )

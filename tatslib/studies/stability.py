@@ -130,12 +130,17 @@ def clips(config: VQGANConfig, split: Split) -> ClipDataset:
 
 
 def first_stage(kind: str, seed: int) -> Run:
-    """A training without adversaries: a recipe, or where no recipe has this architecture, a run in the home."""
+    """A training without adversaries: a recipe, or where no recipe has this architecture, a run in the home.
+
+    None at all for "random": weights as they are initialised.
+    """
     if kind in RECIPES:
         trained = recipes.get(RECIPES[kind], seed)
         return Run(trained.model, trained.log, 1.0)
     preset = PRESETS[current_scale()]
     config = config_of(kind, preset)
+    if kind == "random":
+        return Run(VQGAN(config, seed), [], 0.0)
     model = AxialVQGAN(config, seed) if isinstance(config, AxialConfig) else VQGAN(config, seed)
     return train(f"first-{kind}", config, preset.vqgan_training.replace(seed=seed), model)
 

@@ -35,9 +35,10 @@ CONTROLS = {
 }
 
 STARTS = {"late": Late("ours"), "late-second-pass": Late("ours", changes={"second_pass": True})}
-PAIRS = {
-    "axial-no-clipping": Arm("axial", changes={"clip": None}),
-    "group-norm-small-batch": Arm("group-norm", changes={"batch": SMALL}),
+UNREADY = {
+    "early-no-adversaries": Arm("early", changes={"gan_start": None}),
+    "random": Arm("random"),
+    "random-no-adversaries": Arm("random", changes={"gan_start": None}),
 }
 
 
@@ -62,10 +63,10 @@ def studies() -> Iterator[Study]:
         partial(run, arms=STARTS),
     )
     yield Study(
-        "stability-pairs",
-        f"""Two precautions dropped at once, measured as in the study stability, chosen when its results and those of
-        stability-controls were known. axial-no-clipping: axial attention, gradients not clipped.
-        group-norm-small-batch: group norm, {SMALL} clips a step, as many steps; small-batch in stability-controls is
-        the same with batch norm. The other study: {PROTOCOL}""",
-        partial(run, arms=PAIRS),
+        "stability-unready",
+        f"""First stages that have not converged, with adversaries from the first step and without, measured as in the
+        study stability, chosen when its results were known. early-no-adversaries: the shorter first stage of that
+        study's arm early, trained on without adversaries. random, random-no-adversaries: from random weights, with the
+        settings of the adversarial training and no more steps; there is no l1_before. The other study: {PROTOCOL}""",
+        partial(run, arms=UNREADY),
     )
