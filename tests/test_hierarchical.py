@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from tatslib.errors import UserError
-from tatslib.sampling import sliding_window
+from tatslib.sampling import hierarchical, sliding_window
+from tatslib.sampling.decode import Engine
 from tatslib.sampling.filters import Filters
-from tatslib.sampling.hierarchical import Hierarchy, sample, stream
+from tatslib.sampling.hierarchical import Hierarchy, gaps_that_pay, sample, stream
 from tatslib.training.checkpoint import claim_run
 from tatslib.training.train_interpolation import InterpolationTraining, interpolation_config
 from tatslib.training.train_transformer import TransformerTraining, gpt_config, tokenize, train_transformer
@@ -34,6 +35,17 @@ def filler(window: int, seed: int = 2) -> GPT:
 
 
 THREE_LEVELS = Hierarchy(anchors(), [filler(5, 2), filler(5, 3)])
+
+
+def test_gaps_are_filled_one_by_one_where_single_sequences_are_computed_in_c(monkeypatch) -> None:
+    model = filler(5)
+    monkeypatch.setattr(hierarchical, "library_for", lambda model: object())
+    assert gaps_that_pay(model, 1) == 1
+    others = [gaps_that_pay(model, 2), gaps_that_pay(model, 1, guidance=2.0)]
+    engines = (Engine(native=False), Engine(weights="int8"), Engine(fixed_shapes=True))
+    assert {*others, *(gaps_that_pay(model, 1, engine) for engine in engines)} == {hierarchical.GAPS}
+    monkeypatch.setattr(hierarchical, "library_for", lambda model: None)
+    assert gaps_that_pay(model, 1) == hierarchical.GAPS
 
 
 def test_anchors_come_every_16_then_4_then_1() -> None:

@@ -15,7 +15,7 @@ from tatslib.datasets.audioset_drum import FPS
 from tatslib.errors import UserError
 from tatslib.progress import progress
 from tatslib.sampling.filters import Filters
-from tatslib.sampling.hierarchical import GAPS, stream
+from tatslib.sampling.hierarchical import stream
 from tatslib.sound import write_video_with_sound
 from tatslib.training.trained_hierarchy import load_hierarchy
 from tatslib.videos import check_suffix, to_uint8, write_video
@@ -41,7 +41,7 @@ def sample_command(
     filler_top_k: int | None = None,
     filler_top_p: float | None = None,
     filler_temperature: float | None = None,
-    gaps_at_once: int = GAPS,
+    gaps_at_once: int | None = None,
     guidance: float = 1.0,
     seed: int = 0,
 ) -> None:
@@ -70,8 +70,8 @@ def sample_command(
             and p better there.
         filler_top_p: the same for what fills in; absent, as above. 1 leaves all tokens in.
         filler_temperature: the same for what fills in; absent, as above.
-        gaps_at_once: how many gaps are filled side by side. More are faster while the hardware is not busy, and take
-            more memory; the video is the same.
+        gaps_at_once: how many gaps are filled side by side; absent, as many as pay. More take more memory and are
+            faster on hardware that fewer leave idle; the video is the same.
         guidance: above 1 exaggerates what the class, text or sound changes, for twice the work; 0 ignores it. It takes
             transformers that were trained with --condition-dropout.
         seed: which video.
@@ -125,15 +125,17 @@ def levels_filters(above: Filters, fillers: int, **own: float | None) -> list[Fi
     return [above, *[below] * fillers]
 
 
-def check_gaps(gaps_at_once: int, fillers: int) -> None:
+def check_gaps(gaps_at_once: int | None, fillers: int) -> None:
     """Refuse to fill no gap at once, or to be told how many where nothing fills in.
 
     Raises:
-        UserError: for less than 1, or for another number than the default without a filler.
+        UserError: for less than 1, or for any number without a filler.
     """
+    if gaps_at_once is None:
+        return
     if gaps_at_once < 1:
         raise UserError(f"{gaps_at_once} gaps at once fill nothing: take 1 or more.")
-    if gaps_at_once != GAPS and not fillers:
+    if not fillers:
         raise UserError(without_filler("--gaps-at-once"))
 
 

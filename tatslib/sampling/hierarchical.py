@@ -23,13 +23,14 @@ from tatslib.sampling import sliding_window
 from tatslib.sampling.decode import OWN, Engine
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.interpolation import GapFiller, Reading, filling_config
+from tatslib.sampling.native_step import library_for
 from tatslib.sampling.noise import Row, row_noise, seeded_noise
 from tatslib.sampling.plan import frames_needed
 from tatslib.sampling.sliding_window import condition_of
 from tatslib.sampling.storyline import Sparse, Storyline, as_storyline
 from tatslib.transformer.gpt import GPT
 
-GAPS = 16  # filled at once: more are faster while the hardware is not busy, and take more memory
+GAPS = 16  # filled side by side: more are faster on hardware that fewer leave idle, and take more memory
 
 
 class Hierarchy:
@@ -70,7 +71,7 @@ def sample(
     context_frames: int | None = None,
     seed: int = 0,
     first_video: int = 0,
-    gaps_at_once: int = GAPS,
+    gaps_at_once: int | None = None,
     reading: Reading = "trained",
     progress: bool = True,
     engine: Engine = OWN,
@@ -95,7 +96,7 @@ def stream(
     context_frames: int | None = None,
     seed: int = 0,
     first_video: int = 0,
-    gaps_at_once: int = GAPS,
+    gaps_at_once: int | None = None,
     reading: Reading = "trained",
     engine: Engine = OWN,
     guidance: float = 1.0,
@@ -118,7 +119,7 @@ def stream(
             and on what it is drawn after; not on the batch, nor on how gaps are grouped, nor on F. (Up to rounding: in
             other batches, sums may come in another order.)
         first_video: number of the first video in this batch.
-        gaps_at_once: G, gaps of each video that are filled side by side, B * G sequences in all.
+        gaps_at_once: G, gaps of each video that are filled side by side, B * G sequences in all; None: as many as pay.
         reading: how fillers read their anchors, see `interpolation.prefix_of`.
         engine: how to compute, at all levels.
         guidance: how far the condition is exaggerated at all levels, see `guidance`; 1 is not at all.
@@ -136,7 +137,7 @@ def stream(
         raise UserError(f"{len(each)} filters were given for a hierarchy of {levels} levels: give one, or one a level.")
     if latent_frames < 1:
         raise UserError(f"{latent_frames} latent frames were asked for; ask for at least 1.")
-    if gaps_at_once < 1:
+    if gaps_at_once is not None and gaps_at_once < 1:
         raise UserError(f"{gaps_at_once} gaps at once fill nothing: take 1 or more.")
     story = as_storyline(condition)
     for level, model in enumerate(hierarchy.fillers):
@@ -153,10 +154,20 @@ def stream(
         hierarchy.anchors, seen, counts[0], each[0], context_frames, noise=noise, engine=engine, guidance=guidance
     )
     for level, model in enumerate(hierarchy.fillers, start=1):
-        filler = GapFiller(model, len(story) * gaps_at_once, each[level], reading, engine=engine, guidance=guidance)
-        denser = _densify(filler, story, frames, hierarchy.strides[level], seed, videos, gaps_at_once)
+        gaps = gaps_at_once or gaps_that_pay(model, len(story), engine, guidance)
+        filler = GapFiller(model, len(story) * gaps, each[level], reading, engine=engine, guidance=guidance)
+        denser = _densify(filler, story, frames, hierarchy.strides[level], seed, videos, gaps)
         frames = islice(denser, counts[level])
     return frames
+
+
+def gaps_that_pay(model: GPT, videos: int, engine: Engine = OWN, guidance: float = 1.0) -> int:
+    """How many gaps of each video to fill side by side.
+
+    One of a single small video on a processor, where single sequences are computed in C; `GAPS` everywhere else.
+    """
+    single = videos == 1 and guidance == 1 and engine.native and engine.weights == "own" and not engine.fixed_shapes
+    return 1 if single and library_for(model) is not None else GAPS
 
 
 def _densify(

@@ -174,9 +174,15 @@ class NativeStep:
 
 
 def native_step(model: GPT, cache: KVCache, first_token: int) -> NativeStep | None:
-    """The step in C where it pays and can be had, else None.
+    """The step in C where it pays and can be had, else None."""
+    library = library_for(model)
+    return None if library is None else NativeStep(library, model, cache, first_token)
 
-    That is on a processor, for a float32 or float64 model of up to `LARGEST` bytes, with a C compiler at hand.
+
+def library_for(model: GPT) -> ctypes.CDLL | None:
+    """What computes single sequences of a model in C; None where that does not pay or cannot be had.
+
+    It pays on a processor, for a float32 or float64 model of up to `LARGEST` bytes, and takes a C compiler.
     """
     weights = list(model.parameters())
     kind, real = weights[0].device.type, REALS.get(weights[0].dtype)
@@ -184,8 +190,7 @@ def native_step(model: GPT, cache: KVCache, first_token: int) -> NativeStep | No
     plain = all(weight.is_contiguous() and weight.dtype == weights[0].dtype for weight in weights)
     if kind != "cpu" or real is None or size > LARGEST or not plain:
         return None
-    library = compiled(real)
-    return None if library is None else NativeStep(library, model, cache, first_token)
+    return compiled(real)
 
 
 @cache
