@@ -57,7 +57,6 @@ SPEEDS = ("bench-sample", "first-stage-speed", "token-speed")
 PENDING: tuple[str, ...] = (
     "small-weights",
     "hierarchy-controls",
-    "stability-starts",
     "stability-unready",
     "perceptual-switches",
     "short-skies",
