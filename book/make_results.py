@@ -56,7 +56,6 @@ SPEEDS = ("bench-sample", "first-stage-speed", "token-speed")
 # studies that were not run yet; their claims count as not tested
 PENDING: tuple[str, ...] = (
     "small-weights",
-    "hierarchy-controls",
     "stability-unready",
     "perceptual-switches",
     "short-skies",

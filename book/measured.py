@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from claims_votes import human_study
 from make_results import PENDING
-from wording import bare, interval, minus, opening, rate_in_each_seed, share, span, worth_of_first_window
+from wording import across, bare, interval, minus, opening, rate_in_each_seed, share, span, worth_of_first_window
 
 from tatslib.errors import UserError
 from tatslib.studies.results import Results, exists, leaves, load
@@ -64,7 +64,12 @@ PHRASES = [
         ),
     ),
     Phrase("ledger", "stability", lambda s: interval(s, "second-pass/psnr_change", "ours/psnr_change", 2, "dB")),
-    Phrase("ledger", "stability", lambda s: span(s.values("rate-x3/psnr_change"), 1, "dB", -1)),
+    Phrase("ledger", "stability", lambda s: interval(s, "rate-x3/psnr_change", "ours/psnr_change", 1, "dB")),
+    Phrase(
+        "ledger",
+        "stability-controls",
+        lambda s: across(s, "log-loss/psnr_change", "stability", "ours/psnr_change", 2, "dB"),
+    ),
     Phrase("ledger", "token-speed", lambda s: f"takes {s.mean('ratio'):.1f} times as long"),
     Phrase(
         "ledger",

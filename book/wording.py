@@ -4,7 +4,7 @@ import torch
 
 from tatslib.errors import UserError
 from tatslib.metrics.coherence import area_under
-from tatslib.studies.results import Results
+from tatslib.studies.results import Results, load
 
 
 def size(value: float, sign: int) -> float:
@@ -43,6 +43,16 @@ def interval(study: Results, key: str, other: str, digits: int, unit: str, sign:
     """
     mean, half = study.difference(key, other)
     return f"{mean if sign is None else size(mean, sign):.{digits}f} ± {half:.{digits}f} {unit}"
+
+
+def across(study: Results, key: str, other: str, other_key: str, digits: int, unit: str) -> str:
+    """`interval` of two studies, the second by its name, that have the same trainings as seeds."""
+    beside = load(other)
+    pairs = {
+        seed: {"one": one, "other": two}
+        for seed, one, two in zip(study.seeds, study.values(key), beside.values(other_key), strict=True)
+    }
+    return interval(Results("", "", {}, pairs), "one", "other", digits, unit)
 
 
 def share(study: Results, key: str) -> str:
