@@ -55,7 +55,6 @@ DEFAULT_SEEDS = range(3)
 SPEEDS = ("bench-sample", "first-stage-speed", "token-speed")
 # studies that were not run yet; their claims count as not tested
 PENDING: tuple[str, ...] = (
-    "small-weights",
     "stability-unready",
     "perceptual-switches",
     "short-skies",
