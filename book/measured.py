@@ -144,7 +144,7 @@ PHRASES = [
     Phrase("ledger", "hierarchy", lambda s: f"adds at most {worth_of_first_window(s):.4f} to an area"),
     Phrase(
         "ledger",
-        "condition-text",
+        "condition-text-fine",
         lambda s: (
             f"stays the first one: {bare(s, 'story/own/happens', 'story/beginning/happens', 3)}; against none: "
             f"{bare(s, 'story/own/happens', 'story/untold/happens', 3)}"

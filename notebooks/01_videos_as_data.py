@@ -685,12 +685,37 @@ for statement, true in check_text(claim, happened):
 # tats data check /where/you/keep/it --figure lengths.png
 # ```
 #
-# It prints what we printed above, one line for each video that is missing, damaged or at odds with its log or its
-# sound, and draws the next figure for your data. Without `--quick` it decodes every file to its end, which takes its
-# time and finds what is damaged in the middle. Then hand the same folder to the reader,
-# `ucf101("/where/you/keep/it", resolution=128)`, or to `sky_timelapse`, `taichi`, `audioset_drum`, `mugen`. The folder
-# is the one into which the official archives unpack. (MUGEN's have logs and no videos: you paint them first, as its
-# page says.) Mind the cache: it takes $3 \cdot 128^2 \approx$ 49 kB a frame.
+# It prints what we printed above, and one line for each video that is missing, damaged or at odds with its log or its
+# sound. With `--figure lengths.png` it also draws the next figure for your data. Without `--quick` it decodes every
+# file to its end, which takes its time and finds what is damaged in the middle.
+#
+# What does a loss look like? We copy eight drum clips with their sound, take one video away and cut another off. What
+# will the check say of the two, and of the other six?
+
+# %%
+# NBVAL_CHECK_OUTPUT
+import os
+import shutil
+
+own = scratch / "my-drums"
+for number in range(1, 5):
+    for source in drums.folder.glob(f"*/*/{number:05}.*"):
+        copy = own / source.relative_to(drums.folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, copy)
+(own / "video" / "train" / "00002.mp4").unlink()
+os.truncate(own / "video" / "train" / "00003.mp4", 3000)
+print(check(own).describe().replace(str(own), "my-drums"))
+
+# %% [markdown]
+# The video that is gone is missed because its sound is still there. (In UCF-101 the lists know what should be there, in
+# MUGEN the lists or the logs. In Sky Time-lapse and Taichi-HD nothing does, and a video that is gone without a trace is
+# not missed.) Neither loss ends the check, and clips are counted of what is left.
+#
+# Then hand the same folder to the reader, `ucf101("/where/you/keep/it", resolution=128)`, or to `sky_timelapse`,
+# `taichi`, `audioset_drum`, `mugen`. The folder is the one into which the official archives unpack. (MUGEN's have logs
+# and no videos: you paint them first, as its page says.) Mind the cache: it takes $3 \cdot 128^2 \approx$ 49 kB a
+# frame.
 #
 # ## How long are the videos? (Fig. 15 and 16 of the paper)
 #

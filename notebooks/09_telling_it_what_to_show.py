@@ -21,15 +21,14 @@
 # by" by "kills", and the destiny of the hero of a game is another one (Section 3.4, Figure 9).
 #
 # **What you will see.** How a class, a sentence and a sound become tokens, each done by hand. What one class word
-# changes when nothing else does. What the filling behind a short sentence does to a transformer that looks at it. A
-# network that hears four drums in 32 tokens. How a window slides over a story. Then three transformers that were told
-# of every other clip, and so can be asked both ways: whether drums are struck where they are heard, whether what is
-# told happens, and whether one word changes a fate. Not all of that comes out as the paper has it.
+# changes when nothing else does, and what the filling behind a short sentence does. How a window slides over a story.
+# Then transformers that were told of every other clip, and so can be asked both ways: are drums struck where they are
+# heard, does what is told happen, does one word change a fate? Not all of that comes out as the paper has it.
 #
 # **What it costs.** On two processor cores without a GPU: about 9 minutes, 0.7 GB of memory and 150 MB of disk if
 # nothing was built before (a tokenizer and a transformer of the actions, a tokenizer of sound); under a minute when you
-# come back. The three transformers that are told, and their tokenizers, take tens of minutes more; what they drew and
-# what was measured on it is loaded.
+# come back. The transformers that are told take tens of minutes more; what they drew and what was measured on it is
+# loaded.
 
 # %%
 import sys
@@ -190,9 +189,9 @@ by_hand = [clip.start, *(token for word in words(sentence) for token in byte_pai
 print("the package's tokens are the same:", clip(sentence, len(by_hand))[0].tolist() == by_hand)
 
 # %% [markdown]
-# All that our game can say takes some forty of CLIP's 49,408 tokens. A softmax over a vocabulary in which all others
-# never occur would be a waste, so the toy transformer reads the same tokens numbered anew. And it reads 24 of them,
-# start and end included, where the paper reads 256: the sentences of 16 frames are no longer.
+# All that our game can say takes some forty of CLIP's 49,408 tokens. A softmax over all others would be a waste, so the
+# toy transformer reads the same tokens numbered anew. And it reads 24 of them, start and end included, where the paper
+# reads 256: the sentences of 16 frames are no longer.
 #
 # Shorter ones are filled up. With what? In the released code with id 0, and no mask, so that every video token looks at
 # every filling token. Id 0 is not a neutral number:
@@ -246,8 +245,7 @@ for masked in (True, False):
 # A drum video has a sound track. Beside each frame we put the spectrogram of what is heard while it is shown, 64 bands
 # by 16 moments (Chapter 1). That is a video of one channel, so the network of Chapter 2 can turn it into tokens. A
 # token stands for four frames, 16 of the bands, and the first or the second half of each frame, which makes $4 \times 4
-# \times 2 = 32$ for a clip. There are no adversaries, since nobody looks at a spectrogram, and training takes a minute
-# or two.
+# \times 2 = 32$ for a clip. There are no adversaries, since nobody looks at a spectrogram.
 
 # %%
 listener = recipes.get("drums/sound")
@@ -314,8 +312,7 @@ for name, sounds in (("the sound", heard), ("its tokens", out.reconstruction)):
     print(f"{name:12s} louder in {np.mean(hit):.0%} of {len(hit)} frames with a strike, {np.mean(miss):.0%} without")
 
 # %% [markdown]
-# By loudness, the tokens keep the strikes, and keep them in their frames. So whoever reads them *can* know when a drum
-# is struck.
+# By loudness, the tokens keep the strikes in their frames. So whoever reads them *can* know when a drum is struck.
 #
 # ## The window slides over the story, too
 #
@@ -420,21 +417,30 @@ print("tokens that agree, by latent frame of the window:", same.view(19, 24, 4, 
 #
 # To find out what telling is worth, one compares a transformer that is told with one that is not. Two networks, two
 # trainings, and any difference may be luck. So each of ours is one network that was told of every other clip, and of
-# the rest read a token that says *nothing is told*, the **null token**. Half of what it learned from is the one, half
-# the other; asked both ways, nothing differs but the telling.
+# the rest read a token that says *nothing is told*, the **null token**. Asked both ways, nothing differs but the
+# telling.
 #
 # They are too dear for a chapter. Here is what they need and how you build them:
 
 # %%
-for name in ("drums/gpt-sound", "platform/gpt-text", "actions/gpt-class"):
+# gpt-text stands on a tokenizer that loses coins and monsters, gpt-fine on one that was trained longer
+for name in ("drums/gpt-sound", "platform/gpt-text", "platform/gpt-fine", "actions/gpt-class"):
     print(recipes.plan(name))
 
 # %% [markdown]
 # ```bash
-# tats recipes get drums/gpt-sound       # the same for platform/gpt-text and actions/gpt-class
+# tats recipes get platform/gpt-fine       # the same for the others
 # ```
 #
-# Or with data of your own, step by step; the text of a game is told with `--text`, once for each piece of a story:
+# It reads our small language, which `tats sample --text` refuses. In Python:
+#
+# ```python
+# gpt, vqgan, tokens = (recipes.get(f"platform/{part}-fine") for part in ("gpt", "vqgan", "tokens"))
+# drawn = sliding_window.sample(gpt.model, tokens.words(["Mugen jumps."]), 4, top_p, progress=False)
+# film = to_uint8(vqgan.model.decode(drawn))[0]  # (16, 24, 24, 3)
+# ```
+#
+# Or with data of your own, step by step; a game's text is told with `--text`, once for each piece of a story:
 #
 # ```bash
 # tats train sound --data my-drums --out runs/sound
@@ -574,10 +580,10 @@ for given in (0, 4, 16):
 # %% [markdown]
 # **It listens, more or less.** In every seed and with every opening, drums that were told are struck where they are
 # heard more often than drums that were not. Told another sound, they go with that other sound, and with their own no
-# more than by chance. So the sound is heard. How well, three seeds leave open: the third plays about twice as many
-# right strikes as the others, and it is the one for which sound saves most in the fourth latent frame. And well it is
-# not. Half as many strikes are seen as are heard, and four in five of those that are heard are missed. The tokenizer is
-# not to blame, since real videos lose nearly nothing by it.
+# more than by chance. How well they listen, three seeds leave open: the third plays about twice as many right strikes
+# as the others, and it is the one for which sound saves most in the fourth latent frame. And well it is not. Half as
+# many strikes are seen as are heard, and four in five of those that are heard are missed. The tokenizer is not to
+# blame, since real videos lose nearly nothing by it.
 #
 # **The paper's ruler does not show it.** With the right sound, SSIM and PSNR at the 45th frame are a little higher than
 # with none, clearly so in one case of six. But with the *wrong* sound they are as high as with the right one: in no
@@ -585,8 +591,8 @@ for given in (0, 4, 16):
 # lit in it is a matter of few pixels. Even a video that stands still gets an SSIM of 0.86. What the paper's 0.964 says
 # of listening, one cannot know without a wrong sound beside it.
 #
-# Look and listen. These are the first test video and the two that were drawn with it; they are not chosen. They are of
-# seed 0, which listens less than the mean.
+# Look and listen: the first test video and the two that were drawn with it, not chosen, of seed 0, which listens less
+# than the mean.
 
 # %%
 samples = results.load("condition-samples").seeds[0]
@@ -647,8 +653,8 @@ for number in (0, 1):
         print(f"video {number + 1}, {arm:7s}", hits(arm, number))
 
 # %% [markdown]
-# Two videos are too few to see a difference of that size. What one sees is what the table says: too few strikes, at
-# the wrong time.
+# Two videos are too few to see a difference of that size; one sees what the table says: too few strikes, at the wrong
+# time.
 #
 # ## Does it do what it is told?
 #
@@ -674,13 +680,13 @@ for name, other in (("told - not told", "untold"), ("its text - another text", "
     pairs(text, {name: ("own/happens", f"{other}/happens")})
 
 # %% [markdown]
-# **What is told happens more often**, by a tenth of all statements, than what is not told or what is told of another
-# clip; both differences are clear. By kinds, one of them carries it: a *jump* that is told is seen in half of the
-# clips, one that is not told in one of seven. That is most of what the tokenizer lets through.
+# **What is told happens more often.** Of what a clip states a larger share is seen, by 0.101 than untold and by 0.137
+# than of another text (means over clips; both clear). One kind carries it: a *jump* that is told is seen in half of the
+# cases, one that is not told in one of seven. That is most of what the tokenizer lets through.
 #
-# For the tokenizer has swallowed the rest: real clips that went through it (second row) show no coin that is
-# collected, no monster that is killed, and nobody killed by one. Monsters and coins are a few pixels, and a tokenizer
-# trained for 500 steps on mean errors smears them into the sky. No word can bring back what the tokens cannot say.
+# For the tokenizer has swallowed the rest: real clips that went through it (second row) show no coin that is collected,
+# no monster that is killed, and nobody killed by one. Monsters and coins are a few pixels, and a tokenizer trained for
+# 500 steps on mean errors smears them into the sky. No word can bring back what the tokens cannot say.
 #
 # So the tokenizer was trained once more, seven times as long, and the transformers anew on its tokens. How long was
 # decided by what comes through of real clips alone; all else is the same.
@@ -695,21 +701,23 @@ for name, other in (("told - not told", "untold"), ("its text - another text", "
     pairs(fine, {name: ("own/happens", f"{other}/happens")})
 
 # %% [markdown]
-# **Now the rest is heard as well.** Seven of ten stated events happen, and the lead over what is not told, or told of
-# another clip, is more than half as large again, clearly so. A coin that is told is collected in a third of the clips,
-# one that is not told in one of a hundred. Who is told to be killed is killed in a third; untold, nobody ever is. Only
-# kills are still lost: the tokenizer lets one of four through, and the transformer draws hardly any.
+# **Now the rest is heard as well.** The mean share is 0.70. Its lead over telling nothing is larger by more than a half
+# (0.101 before, now 0.162), over another text by a third (0.137, 0.180); both leads are clear. A coin that is told is
+# collected in a third of the cases, one that is not told in one of a hundred. Who is told to be killed is killed in a
+# third; untold, nobody ever is. Only kills are still lost: the tokenizer lets one of four through, and the transformer
+# draws hardly any.
 #
 # ## One word, another fate
 #
-# Figure 9 of the paper shows one video with "killed by" and one with "kills". We took 96 sentences of held-out clips in
-# which such an exchange makes sense, changed the one word, kept the luck, and counted in how many the first event
-# happens before and not after, and the second after and not before. Since luck alone makes videos differ, the same is
-# counted for two videos of the *same* sentence with different luck.
+# Figure 9 of the paper shows one video with "killed by" and one with "kills". We took 96 held-out clips whose sentences
+# allow such an exchange (12 different ones; where the monster is exchanged, 27), changed the one word, kept the luck,
+# and counted in how many the first event happens before and not after, and the second after and not before. Since luck
+# alone makes videos differ, the same is counted for two videos of the *same* sentence with different luck.
 
 # %%
 edits = {"edit-fate": "is killed by / kills", "edit-monster": "another monster"}
 columns = {"before": "1st event", "after": "2nd event", "changes": "exchanged", "by_luck": "by luck"}
+columns["texts"] = "different texts"
 more = {"rest": "rest, 1st", "rest_after": "rest, 2nd", "apart": "grey levels", "apart_by_luck": "by luck"}
 for study, label in ((text, "the first tokenizer"), (fine, "the second")):
     print(label)
@@ -717,6 +725,8 @@ for study, label in ((text, "the first tokenizer"), (fine, "the second")):
     table(study, edits, more)
     for name, what in edits.items():
         pairs(study, {f"{what}: changes - by luck": (f"{name}/changes", f"{name}/by_luck")})
+        of_96 = {key: [round(96 * share) for share in study.values(f"{name}/{key}")] for key in ("changes", "by_luck")}
+        print(f"   exchanged in so many of 96 pairs, seed by seed: {of_96['changes']}, by luck: {of_96['by_luck']}")
 
 # %%
 shown, samples = {}, results.load("condition-samples-fine").seeds[0]
@@ -731,7 +741,7 @@ viz.show_videos(
     number="9.7",
     alt="Four pairs of game videos of 16 frames. In each pair one word of the sentence differs, "
     + " / ".join(samples[f"fate-{side}"]["texts"][0] for side in ("before", "after")),
-    caption="The first four of the 96 exchanges, before and after, with the same luck. Do they begin alike? When do "
+    caption="The first four of the 96 pairs, before and after, with the same luck. Do they begin alike? When do "
     "they part?",
     columns=4,
     fps=8,
@@ -740,12 +750,11 @@ viz.show_videos(
 
 # %% [markdown]
 # With the first tokenizer not one fate changes, nor could it. With the second a changed *monster* exchanges one event
-# for the other in four of a hundred pairs, and luck in none: that is little, and clear. The fate of Figure 9 is
-# exchanged in one or two of a hundred, which luck manages too; that is left open, since a kill is hardly ever drawn.
+# for the other in 12 of 288 pairs, and luck in none: that is little, and clear. The fate of Figure 9 is exchanged in
+# four (1, 3 and 0 by seed), by luck in one: that is not clear, and a kill is hardly ever drawn.
 #
-# The pictures show more than the count, which wants the first event before and not after, and the second after and not
-# before. In the fourth pair somebody is killed, head down; with the other word he walks on, and meets nobody. The word
-# moves the video less than other luck does, by twelve grey levels and not sixteen.
+# The pictures show more than the count. In the fourth pair somebody is killed, head down; with the other word he walks
+# on, and meets nobody. The word moves the video less than other luck does, by twelve grey levels and not sixteen.
 #
 # ## A story
 #
@@ -801,11 +810,22 @@ viz.show_figure(
     "in two of the arms; what happens afterwards?",
 )
 pairs(fine, {f"told - {tales[arm]}": ("story/own/happens", f"story/{arm}/happens") for arm in ("beginning", "untold")})
+
+# %%
+for arm in ("beginning", "untold"):
+    own, rest = (np.array(fine.values(f"story/{key}/windows")) for key in ("own", arm))
+    half = results.STUDENT_95[len(own) - 1] * (own - rest).std(0, ddof=1) / len(own) ** 0.5
+    each = (f"{mean:+.3f} ± {width:.3f}" for mean, width in zip((own - rest).mean(0), half, strict=True))
+    print(f"told - {tales[arm]:28s}window by window:", ", ".join(each))
+fourth = (latent_frames(fine, "untold") - latent_frames(fine, "told"))[:, 3]
+print("nats a token that telling saves in the fourth latent frame, seed by seed:", fourth.round(4))
+
 # %% [markdown]
 # **The story is not followed.** In the first window, where all four latent frames are drawn, telling helps as it does
-# in clips. From the second on, videos that hear the story as it goes on, only its beginning, or nothing are the same
-# to our ruler. Figure 9.4 said so beforehand: the fourth latent frame does not listen to sentences, and there is
-# nothing else to listen with. So the claim that a storyline keeps long videos together is not borne out at this size.
+# in clips. In the second a lead of 0.015 over the untold is left, and none over those who only hear the beginning. From
+# the third on, the three are the same to our ruler. Figure 9.4 warned of it, on the first tokenizer; on this one, too,
+# the fourth latent frame hardly listens to sentences, and there is nothing else to listen with. So the claim that a
+# storyline keeps long videos together is not borne out at this size.
 #
 # ## And the class?
 #
@@ -841,21 +861,23 @@ effects = (
     ("class: nats a token", classes, "told/nats/all", "untold/nats/all", ""),
     ("class: inception score", classes, "told/clips/is", "untold/clips/is", "79.28, 57.63"),
     ("class: area under CCS", classes, "told/videos/ccs_area", "untold/videos/ccs_area", ""),
-    ("sound: precision of strikes", sound, "given-0/own/precision", "given-0/untold/precision", ""),
-    ("sound: recall of strikes", sound, "given-0/own/recall", "given-0/untold/recall", ""),
-    ("sound: SSIM at frame 45", sound, "given-16/own/ssim", "given-16/untold/ssim", "0.964"),
-    ("sound: PSNR at frame 45", sound, "given-16/own/psnr", "given-16/untold/psnr", "27.7"),
+    ("sound: nats a token", sound, "nats/told/all", "nats/untold/all", ""),
+    ("sound: nats, against a wrong sound", sound, "nats/told/all", "nats/other/all", ""),
+    ("sound: precision, 0 frames given", sound, "given-0/own/precision", "given-0/untold/precision", ""),
+    ("sound: recall, 0 frames given", sound, "given-0/own/recall", "given-0/untold/recall", ""),
+    ("sound: SSIM, frame 45, 16 given", sound, "given-16/own/ssim", "given-16/untold/ssim", "0.964"),
+    ("sound: PSNR, frame 45, 16 given", sound, "given-16/own/psnr", "given-16/untold/psnr", "27.7"),
     ("text: nats a token", fine, "nats/told/all", "nats/untold/all", ""),
-    ("text: stated events that happen", fine, "own/happens", "untold/happens", ""),
-    ("text: fates exchanged, by luck", fine, "edit-fate/changes", "edit-fate/by_luck", "one example"),
+    ("text: share that happens", fine, "own/happens", "untold/happens", ""),
+    ("text: fates exchanged, against luck", fine, "edit-fate/changes", "edit-fate/by_luck", "one example"),
 )
-print(f"{'':31s}{'told':>15s}{'not told':>15s}{'difference':>16s}   paper")
+print(f"{'':36s}{'told':>15s}{'against':>15s}{'difference':>16s}   paper")
 for label, study, told, untold, paper in effects:
     mean, half = study.difference(told, untold)
     clear = "*" if abs(mean) > half else " "
     pair = f"{study.text(told, 3):>15s}{study.text(untold, 3):>15s}"
-    print(f"{label:31s}{pair}{f'{mean:+.3f} ± {half:.3f}':>16s}{clear}  {paper}")
-print("difference with its 95 % interval; * it leaves out 0")
+    print(f"{label:36s}{pair}{f'{mean:+.3f} ± {half:.3f}':>16s}{clear}  {paper}")
+print("against: not told, or what the row says; difference with its 95 % interval; * it leaves out 0")
 
 # %% [markdown]
 # ## Louder: guidance
@@ -889,7 +911,7 @@ pairs(guided, {f"guidance 3 - 1, {name}": (f"guidance-3/{k}", f"guidance-1/{k}")
 # | its ruler | SSIM 0.964 and PSNR 27.7 at the 45th frame | the same, and strikes seen where they are heard |
 # | without sound | no number | the same network, not told |
 # | text | MUGEN, 256 by 256 pixels, texts of 256 tokens | a drawn game, texts of 24 tokens |
-# | Figure 9 | one pair of videos, no number | 96 pairs, counted, with luck as control |
+# | Figure 9 | one pair of videos, no number | 96 pairs, counted, of 12 sentences, with luck as control |
 #
 # ## Pitfalls
 #
@@ -937,9 +959,9 @@ viz.show_pictures(
 )
 
 # %% [markdown]
-# The word wins at once: at the border the ball becomes a bob and the ground is gone, though three latent frames of ball
-# are in sight. What the word leaves open, the colour, is taken over from what is seen. This is how a story should work,
-# and with a class, which was told of every clip in training, it does.
+# In this one video the word wins at once: at the border the ball becomes a bob and the ground is gone, though three
+# latent frames of ball are in sight. What the word leaves open, the colour, is taken over from what is seen. This is
+# how a story should work, and with a class, which was told of every clip in training, here it does.
 #
 # **2. The future in a short context.** The clause about the face begins with frame 72. With a context of three, which
 # is the first latent frame that is drawn by a transformer that has heard of it, and with a context of one?
@@ -952,8 +974,8 @@ for context in (3, 1):
 
 # %% [markdown]
 # With three none is drawn too early. With one, two latent frames are drawn by a transformer that has been told of a
-# death to come, in training it was told so as well, and knows by the position that it is not yet due. Whether it can
-# wait is another question.
+# death to come. In training it was, too, and the position says that it is not yet due. Whether it can wait is another
+# question.
 #
 # **3. How good is chance?** Take the *real* strikes of each test video and hold them against the sound of the next. How
 # large is F1 if a strike counts that is 0, 1, 2 or 4 frames off? What does that say about the choice of one frame?
@@ -974,8 +996,8 @@ for within in (0, 1, 2, 4):
 #
 # **What do you call over the wall, how often, and does anybody listen?** You call words that stand before the picture,
 # and you call them anew for just those pictures that the other one has in mind. Whether anybody listens, you find out
-# by calling something wrong: a class word is obeyed at once, a jump that is told is mostly jumped, a drum that is heard
-# is struck a little more often than by chance in each of three seeds, and all that only as far as the tokens can say it
-# and the *latest* latent frame has learned to hear.
+# by calling something wrong: a new class word was obeyed at once in our one video, a jump that is told is mostly
+# jumped, a drum that is heard is struck a little more often than by chance in each of three seeds, and all that only as
+# far as the tokens can say it and the *latest* latent frame has learned to hear.
 #
 # How to tell a good video from a bad one was left to rulers all along. They are next: Chapter 10.
