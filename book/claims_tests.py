@@ -114,12 +114,12 @@ class Test:
 
 
 def series(key: str, scale: Scale = "toy") -> dict[int, float]:
-    """The number at a path, by seed."""
+    """The number at a path, by seed; without those seeds in which there is none."""
     name, _, path = key.partition(":")
     study = load(name, scale)
     *parts, last = path.split("/")
     values = [row[int(last)] for row in study.values("/".join(parts))] if picks(last) else study.values(path)
-    return dict(zip(study.seeds, map(float, values), strict=True))
+    return {seed: float(value) for seed, value in zip(study.seeds, values, strict=True) if value is not None}
 
 
 def picks(part: str) -> bool:

@@ -48,7 +48,7 @@ class Quote:
 def keys(study: Results) -> list[str]:
     """The paths of all single numbers of a study, without lists."""
     first = next(iter(study.seeds.values()))
-    return [key for key, _ in leaves(first) if isinstance(study.values(key)[0], float | int)]
+    return [key for key, _ in leaves(first) if all(isinstance(value, float | int) for value in study.values(key))]
 
 
 PHRASES = [
