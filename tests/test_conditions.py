@@ -186,10 +186,11 @@ def test_conditions_stay_with_their_clips_and_come_back_from_disk(tmp_path: Path
         rows = back.batch_conditions(step, 3, rank=rank, world_size=2)
         assert rows is not None and rows.dtype == torch.int64
         assert torch.equal((rows[:, 0] - 1) * 3 + 1, tokens[:, 0, 0, 0])
-    sparse = back.every(2).conditions
-    assert sparse is not None and torch.equal(sparse, texts)
-    with pytest.raises(UserError, match="not that of its pieces"):
-        back.windows(1, 1)
+    pair = back.windows(2, 1).conditions
+    assert pair is not None and torch.equal(pair, texts)
+    for cut in (lambda: back.windows(1, 1), lambda: back.every(2)):
+        with pytest.raises(UserError, match="of 2 latent frames is not that of 1 of them"):
+            cut()
     with pytest.raises(UserError, match=r"conditions are \(3, 2\) beside 12 clips"):
         back.with_conditions(torch.zeros(3, 2))
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tatslib.datasets.sharded_clips import ShardedClips, Shuffle, open_tokens
 from tatslib.datasets.shards import ClipSource, ShardSettings, Written, shard_name, write_shards
 from tatslib.datasets.storage import open_folder
-from tatslib.datasets.tokens import TokenClips, TokenIndex
+from tatslib.datasets.tokens import Lead, TokenClips, TokenIndex
 from tatslib.distributed import process_group
 from tatslib.errors import UserError
 from tatslib.training.loop import train
@@ -156,7 +156,17 @@ def test_conditions_stay_with_their_clips(tmp_path):
         assert conditions[:, 1].tolist() == [10 * number for number in numbers(batch)]
     whole = ShardedClips.read(tmp_path)
     assert torch.equal(whole.batch_conditions(1, 4), one.batch_conditions(1, 4))
+    assert torch.equal(whole.windows(4, 3).batch_conditions(1, 4), one.batch_conditions(1, 4))
     assert InMemory(10, 3, window=2).batch_conditions(0, 4) is None
+
+
+def test_a_cut_that_the_conditions_forbid_is_refused_before_a_shard_is_read():
+    led = plan(10, 3, lead=Lead(kind="text", codes=9, length=2)).nothing_done()
+    shards = ShardedClips(open_folder("nowhere"), led)
+    assert shards.windows(4, 3).index.lead == led.tokens.lead and len(shards.windows(4, 3).every(3)) == 10
+    for cut in (lambda: shards.windows(3, 2), lambda: shards.every(2), lambda: shards.every(1, 3)):
+        with pytest.raises(UserError, match=r"text of clips of 4 latent frames .* of exactly 3 \(.* --frames 6`\)"):
+            cut()
 
 
 # ----------------------------------------------------------------------------------------------------------- writing

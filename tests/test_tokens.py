@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tatslib.datasets.tokens import TokenClips, TokenIndex
+from tatslib.datasets.tokens import Lead, TokenClips, TokenIndex
 from tatslib.errors import UserError
 
 
@@ -88,10 +88,50 @@ def test_every_fourth_frame_of_windows_is_what_two_levels_share() -> None:
     assert pieces.index.latent_stride == 4
 
 
-def test_clips_with_conditions_are_thinned_but_not_cut() -> None:
-    index = TokenIndex(clips=1, codes=9, latent_shape=(13, 1, 1), vqgan="none")
-    labels, conditions = torch.zeros(1, dtype=torch.int64), torch.zeros(1, 13, dtype=torch.int64)
-    told = TokenClips(torch.zeros(1, 13, 1, 1), labels, index).with_conditions(conditions)
-    assert told.every(4).conditions is conditions
-    with pytest.raises(UserError, match="13 latent frames, one in 1, is not that of their first 4"):
-        told.every(1, frames=4)
+def test_cutting_and_then_thinning_is_thinning_and_then_cutting() -> None:
+    index = TokenIndex(clips=2, codes=99, latent_shape=(40, 1, 1), vqgan="none")
+    clips = TokenClips(torch.arange(80).view(2, 40, 1, 1), torch.arange(2), index)
+    for length in range(1, 41):
+        try:
+            one = clips.every(1, length).every(4).windows(5, 4)
+        except UserError:
+            assert length < 17
+            continue
+        other = clips.every(1, length).windows(17, 16).every(4)
+        assert one.index == other.index and torch.equal(one.tokens, other.tokens)
+        assert torch.equal(one.labels, other.labels)
+
+
+def told(latent_frames: int, lead: Lead | None = None) -> TokenClips:
+    """Two clips, each with a condition that is its number."""
+    index = TokenIndex(clips=2, codes=99, latent_shape=(latent_frames, 1, 1), vqgan="none")
+    tokens = torch.arange(2 * latent_frames).view(2, latent_frames, 1, 1)
+    return TokenClips(tokens, torch.zeros(2, dtype=torch.int64), index).with_conditions(torch.tensor([[0], [1]]), lead)
+
+
+def test_clips_with_conditions_that_are_kept_from_end_to_end_keep_them() -> None:
+    lead = Lead(kind="text", codes=9, length=1)
+    clips = told(13, lead)
+    for kept in (clips.every(4), clips.every(2).every(2), clips.windows(13, 12), clips.windows(13, 12).every(4)):
+        assert kept.conditions is not None and kept.conditions.tolist() == [[0], [1]]
+        assert kept.index.lead == lead and len(kept) == kept.index.clips == 2
+        assert kept.tokens[:, 0].flatten().tolist() == [0, 13] and kept.tokens[:, -1].flatten().tolist() == [12, 25]
+
+
+@pytest.mark.parametrize(
+    ("latent_frames", "cut", "words"),
+    [
+        (13, lambda clips: clips.every(1, 4), "clips of 13 latent frames is not that of 4 of them"),
+        (13, lambda clips: clips.every(1, 4), r"of exactly 4 \(`tats tokenize --frames`, 4 times the compression"),
+        (16, lambda clips: clips.every(4), "clips of 16 latent frames is not that of 13 of them"),
+        (13, lambda clips: clips.every(4, 3, latent_frame=4), r"of exactly 9 \(`tats tokenize --frames 36`\)"),
+        (13, lambda clips: clips.windows(5, 4, latent_frame=4), r"of exactly 5 \(`tats tokenize --frames 20`\)"),
+        (13, lambda clips: clips.windows(12, 12), "not that of 12 of them"),  # one piece, but not the whole clip
+        (33, lambda clips: clips.every(4).windows(5, 4, latent_frame=4), r"of exactly 17 \(.* --frames 68`\)"),
+    ],
+)
+def test_clips_with_conditions_are_not_cut(latent_frames, cut, words) -> None:
+    with pytest.raises(UserError, match=words):
+        cut(told(latent_frames))
+    with pytest.raises(UserError, match="the sound of clips"):
+        cut(told(latent_frames, Lead(kind="sound", codes=9, length=1)))

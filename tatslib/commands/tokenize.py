@@ -45,7 +45,9 @@ def tokenize_command(
         dataset: whose layout the folder has.
         split: which part of the data.
         clips: how many clips to encode.
-        frames: of a clip, a multiple of the compression in time; absent, as many as the VQGAN was trained on.
+        frames: of a clip, a multiple of the compression in time; absent, as many as the VQGAN was trained on. Where
+            text or sound leads, each level of a hierarchy takes clips of its own length, in a set of its own: from the
+            first latent frame of its window to the last, 13 for four that are 4 apart, 5 for what fills in there.
         stride: distance between two frames of a clip in the video; absent, 4 for taichi and 1 for the others. A
             hierarchy takes 1 for all.
         shard_clips: how many clips a file holds, a multiple of 32.

@@ -133,7 +133,8 @@ def train_transformer_command(
         scale: row of the table of presets; absent, toy.
         preset: in place of a scale, the paper's settings for this data set, of TATS-base, or with a latent stride of
             the transformer that plans; what they cost is said first.
-        latent_stride: train on every so-manieth latent frame only; 4 out of long clips is how a hierarchy begins.
+        latent_stride: train on every so-manieth latent frame only; 4 out of long clips is how a hierarchy begins. Clips
+            that are led by text or sound end with the last one that is kept: 13 latent frames, for every 4th.
         latent_frames: how many of them; absent, all.
         condition_dropout: share of the clips whose class, text or sound is withheld, such as 0.1, so that
             `tats sample --guidance` can tell what it changes.
@@ -175,6 +176,10 @@ def train_interpolation_command(
 
     It learns from all gaps of each clip, side by side. Run it again to go on after a stop; it runs under torchrun, too.
 
+    A text or a sound tells of a whole clip, and while sampling of just the latent frames from one end of a gap to the
+    other. So clips that are led by either are one gap each, in a token set of their own: 5 latent frames for the lowest
+    level, 17 above it (`tats tokenize --frames`, which counts frames: 20 and 68 where a latent frame stands for 4).
+
     Args:
         tokens: a folder that `tats tokenize` wrote, or the URL where it lies (s3://, gs://, https://, ...).
         out: folder of the run.
@@ -183,14 +188,15 @@ def train_interpolation_command(
         latent_stride: of the frames that it works on: 1 for the lowest level; above it, latent-frames less one.
         latent_frames: of a gap with the frame at either end: 5 makes a level four times as dense as the one above.
         loss_over: gap counts the tokens to fill in; all, as released, the known ones at both ends, too.
-        condition_dropout: share of the clips whose class is withheld, see `tats train transformer`; `--guidance` takes
-            it at every level.
+        condition_dropout: share of the clips whose class, text or sound is withheld, see `tats train transformer`;
+            `--guidance` takes it at every level.
         steps: other than the preset's.
         seed: of weights and order.
         shard: under torchrun, hold a slice of the model in each process, for models too large for one GPU.
     """
     row = PRESETS[one_of(scale, preset)]
-    clips = open_tokens(tokens, seed).every(latent_stride).windows(latent_frames, latent_frames - 1)
+    span = (latent_frames - 1) * latent_stride  # cut before it is thinned, so that refusals speak of the clips' length
+    clips = open_tokens(tokens, seed).windows(span + 1, span).every(latent_stride)
     plain = interpolation_config(clips.index, row.transformer.layers, row.transformer.heads, row.transformer.width)
     settings = row.transformer_training
     if preset is not None:

@@ -112,9 +112,13 @@ class ShardedClips:
         if window < 1:
             raise UserError(f"a window of {window} shards holds no clip: take 1 or more.")
         self.folder, self.shards, self.seed, self.window, self.cuts = folder, shards, seed, window, cuts
-        grid = shards.tokens.latent_shape
-        # one clip of it, without memory, because an index can say anything
-        outline = TokenClips(torch.zeros(1, *grid, device="meta"), torch.zeros(1), shards.tokens.replace(clips=1))
+        grid, lead = shards.tokens.latent_shape, shards.tokens.lead
+        # one clip of it, without memory, because an index can say anything; led as all are, so that a cut which their
+        # conditions forbid is refused here and not in mid-training
+        empty, condition = torch.zeros(1, *grid, device="meta"), None
+        if lead is not None:
+            condition = torch.zeros(1, lead.length, dtype=torch.int64, device="meta")
+        outline = TokenClips(empty, torch.zeros(1), shards.tokens.replace(clips=1), conditions=condition)
         for cut in cuts:
             outline = cut(outline)
         self.index: TokenIndex = outline.index.replace(clips=len(outline) * sum(shard.clips for shard in shards.shards))
@@ -145,11 +149,16 @@ class ShardedClips:
 
     def every(self, stride: int, frames: int | None = None) -> "ShardedClips":
         """As `TokenClips.every`."""
-        return self._cut(lambda clips: clips.every(stride, frames))
+        return self._cut(lambda clips: clips.every(stride, frames, self._latent_frame))
 
     def windows(self, frames: int, hop: int) -> "ShardedClips":
         """As `TokenClips.windows`."""
-        return self._cut(lambda clips: clips.windows(frames, hop))
+        return self._cut(lambda clips: clips.windows(frames, hop, self._latent_frame))
+
+    @property
+    def _latent_frame(self) -> int:
+        """Frames that a latent frame stands for, where clips have no margins; those with conditions have none."""
+        return self.shards.source.frames // self.shards.tokens.latent_shape[0]
 
     def _cut(self, cut: Cut) -> "ShardedClips":
         return ShardedClips(self.folder, self.shards, self.seed, self.window, (*self.cuts, cut))

@@ -102,17 +102,18 @@ class TokenClips:
         with replacing(folder / "index.json") as temporary:
             temporary.write_text(self.index.to_json())
 
-    def every(self, stride: int, frames: int | None = None) -> "TokenClips":
+    def every(self, stride: int, frames: int | None = None, latent_frame: int | None = None) -> "TokenClips":
         """The same clips with every `stride`-th latent frame only, from the first on (paper 2.3).
 
         Args:
             stride: 4 out of clips of 64 frames for the sparse transformer of the paper; 1 for interpolation out of
                 clips of 20. A level in between is trained on the stride of the level below it.
             frames: how many latent frames to keep; absent, all there are.
+            latent_frame: frames that a latent frame stands for, where it is known; what is refused says it in frames.
 
         Raises:
-            UserError: if the clips are too short, or if their end is cut off and they have conditions, which would
-                then speak of more than they show.
+            UserError: if the clips are too short, or if they have conditions and do not end with the last latent frame
+                that is kept, so that the conditions would tell of more; see `check_tells_of`.
         """
         shape = self.index.latent_shape
         available = -(-shape[0] // stride) if stride > 0 else 0
@@ -122,12 +123,9 @@ class TokenClips:
                 f"{frames} latent frames, one in {stride}, are not in clips of {shape[0]} latent frames: "
                 "tokenise longer clips."
             )
-        if self.conditions is not None and frames < available:
-            raise UserError(
-                f"the condition of clips of {available} latent frames, one in {stride}, is not that of their first "
-                f"{frames}: cut first, then give each piece its own."
-            )
-        tokens = self.tokens[:, ::stride][:, :frames]
+        if self.conditions is not None:
+            check_tells_of(self.index, (frames - 1) * stride + 1, latent_frame)
+        tokens = self.tokens[:, ::stride][:, :frames].contiguous()  # what is left out need not stay in memory
         index = self.index.replace(latent_shape=(frames, *shape[1:]), latent_stride=self.index.latent_stride * stride)
         return TokenClips(tokens, self.labels, index, self.seed, self.conditions)
 
@@ -136,23 +134,28 @@ class TokenClips:
         index = self.index.replace(lead=lead)
         return TokenClips(self.tokens, self.labels, index, self.seed, conditions)
 
-    def windows(self, frames: int, hop: int) -> "TokenClips":
+    def windows(self, frames: int, hop: int, latent_frame: int | None = None) -> "TokenClips":
         """Pieces of `frames` latent frames of each clip, `hop` apart, as clips of their own; the rest is left out.
 
+        A condition tells of a whole clip. So clips that have one stay whole: they are pieces of just this length.
+
+        Args:
+            frames: of a piece.
+            hop: from the first frame of a piece to that of the next.
+            latent_frame: as of `every`.
+
         Raises:
-            UserError: if a clip is shorter than one piece, or has a condition, which is not that of its pieces.
+            UserError: if a clip is shorter than one piece, or longer and has a condition.
         """
-        if self.conditions is not None:
-            raise UserError(
-                "the condition of a clip is not that of its pieces: cut first, then give each piece its own."
-            )
         t, h, w = self.index.latent_shape
         if not 1 <= frames <= t or hop < 1:
             raise UserError(f"pieces of {frames} latent frames, {hop} apart, cannot be cut out of clips of {t}.")
+        if self.conditions is not None:
+            check_tells_of(self.index, frames, latent_frame)
         pieces = rearrange(self.tokens.unfold(1, frames, hop), "B p h w t -> (B p) t h w")
-        count = len(pieces) // len(self.tokens)
+        count = len(pieces) // len(self.tokens)  # 1 where there are conditions
         index = self.index.replace(clips=len(pieces), latent_shape=(frames, h, w))
-        return TokenClips(pieces, self.labels.repeat_interleave(count), index, self.seed)
+        return TokenClips(pieces, self.labels.repeat_interleave(count), index, self.seed, self.conditions)
 
     def __len__(self) -> int:
         """How many clips there are."""
@@ -196,3 +199,27 @@ class TokenClips:
     def order(self, epoch: int) -> Tensor:
         """The shuffled order of the clips in one epoch."""
         return torch.randperm(len(self), generator=torch_generator(self.seed, "token order", epoch))
+
+
+def check_tells_of(index: TokenIndex, shown: int, latent_frame: int | None = None) -> None:
+    """Refuse to keep so many latent frames of clips that have a condition, unless it tells of just these.
+
+    While sampling, a window is told of what lies from its first latent frame to its last, both included: every 4th of
+    13, or 5 in a gap (`sampling.hierarchical`). It is trained on the same if its clips end there, too.
+
+    Args:
+        index: of the clips.
+        shown: from the first that is kept to the last.
+        latent_frame: frames that a latent frame stands for, where it is known.
+
+    Raises:
+        UserError: with the length of clips that would be told of just these.
+    """
+    if shown == index.latent_shape[0]:
+        return
+    kind, exactly = index.lead.kind if index.lead else "condition", (shown - 1) * index.latent_stride + 1
+    frames = f" {exactly * latent_frame}`" if latent_frame else f"`, {exactly} times the compression in time"
+    raise UserError(
+        f"the {kind} of clips of {index.latent_shape[0]} latent frames is not that of {shown} of them: tokenise clips "
+        f"of exactly {exactly} (`tats tokenize --frames{frames})."
+    )

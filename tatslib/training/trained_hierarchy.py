@@ -8,10 +8,11 @@ from tatslib.errors import UserError
 from tatslib.sampling.guidance import check_guidance
 from tatslib.sampling.hierarchical import Hierarchy
 from tatslib.training.checkpoint import load_model, read_config, weights_fingerprint
-from tatslib.training.convert import check_sliding
+from tatslib.training.convert import FACTS, check_sliding
 from tatslib.transformer.conditions import GuidedConfig, GuidedInterpolationConfig
 from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.transformer.interpolation import InterpolationConfig
+from tatslib.transformer.official import ReleasedFacts
 from tatslib.vqgan.vqgan import VQGAN
 
 KINDS: dict[tuple[bool, bool], type[GPTConfig]] = {  # by whether it fills in, and whether it can be guided
@@ -27,6 +28,9 @@ def load_hierarchy(
 ) -> Hierarchy:
     """Load the transformers of all levels, onto the device of the VQGAN.
 
+    That all are told in the same tokens is looked at before, by `commands.leading.check_told`; that each gets as many
+    as it reads, when sampling begins. How many they are may differ: the sound of a longer window has more.
+
     Args:
         vqgan: whose tokens they write.
         vqgan_folder: where it came from.
@@ -39,7 +43,8 @@ def load_hierarchy(
             its level has, if one that should begin fills in or the other way round, or if one cannot be guided.
     """
     device, folders = vqgan.codebook.embeddings.device, (transformer, *fillers)
-    check_sliding(transformer)
+    if not fillers:
+        check_sliding(transformer)
     configs = [_config(folder, fills_in=level > 0) for level, folder in enumerate(folders)]
     for folder, config in zip(folders, configs, strict=True):
         check_guidance(config, guidance, str(folder))
@@ -54,8 +59,8 @@ def load_hierarchy(
             raise UserError(
                 f"{folder} was trained on the tokens of another VQGAN than {vqgan_folder}: name that one instead."
             )
-        if learnt_from.latent_stride != stride:
-            learnt = learnt_from.latent_stride
+        learnt = latent_stride_of(folder, learnt_from)
+        if learnt != stride:
             raise UserError(
                 f"{folder} was trained on latent frames {learnt} apart, but would have to write them {stride} apart "
                 f"here: with --filler name, from the sparsest down, what fills in between."
@@ -76,3 +81,11 @@ def _config(folder: Path, fills_in: bool) -> GPTConfig:
             else f"{folder} fills in between given frames and cannot begin: name it with --filler."
         )
     return read_config(folder, KINDS[fills_in, '"null_condition"' in fields])
+
+
+def latent_stride_of(folder: Path, learnt_from: TokenIndex) -> int:
+    """How far apart the latent frames lay on which a transformer was trained; of a released one its facts say it."""
+    path = folder / FACTS
+    if not path.is_file():
+        return learnt_from.latent_stride
+    return ReleasedFacts.from_json(path.read_text(), source=path).latent_stride
