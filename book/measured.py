@@ -70,6 +70,25 @@ PHRASES = [
         "stability-controls",
         lambda s: across(s, "log-loss/psnr_change", "stability", "ours/psnr_change", 2, "dB"),
     ),
+    Phrase(
+        "ledger",
+        "perceptual-switches",
+        lambda s: (
+            f"the term is {s.mean('range/biases-0/term'):.2f} times ours and its gradient "
+            f"{s.mean('range/biases-0/gradient'):.2f} times, at a cosine of {s.mean('range/biases-0/cosine'):.2f}; "
+            f"with biases of standard deviation 1, {s.mean('range/biases-1/term'):.2f} and "
+            f"{s.mean('range/biases-1/gradient'):.2f} times, at {s.mean('range/biases-1/cosine'):.2f}"
+        ),
+    ),
+    Phrase(
+        "ledger",
+        "perceptual-switches",
+        lambda s: (
+            f"changes the term of one frame by {100 * s.mean('dropout/frame'):.1f} % (a standard deviation), "
+            f"that of 64 frames by {100 * s.mean('dropout/term'):.1f} %; the gradient of a draw has a cosine of "
+            f"{s.mean('dropout/cosine'):.2f} to that without"
+        ),
+    ),
     Phrase("ledger", "token-speed", lambda s: f"takes {s.mean('ratio'):.1f} times as long"),
     Phrase(
         "ledger",

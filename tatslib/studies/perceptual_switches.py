@@ -1,8 +1,8 @@
 """What two switches of LPIPS do to its term and its gradient, in a VGG16 of random weights.
 
-The released code gives LPIPS half the contrast that it was fitted to, and leaves dropout on in its heads. What that is
-worth in a training takes VGG16's trained weights, which are not measured here. A random network is the plainest
-baseline of the LPIPS paper (Zhang et al., 2018, Section 4), and shows what follows from the formula alone.
+The released code gives LPIPS half the contrast that it was fitted to, and leaves dropout on in its heads. To measure
+what that is worth in a training takes VGG16's trained weights, which this book cannot ship. A random network is a
+baseline of the LPIPS paper (Zhang et al., 2018), and shows what follows from the formula alone.
 
 Letters: B frames, C channels, H W their size.
 """
