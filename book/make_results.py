@@ -26,6 +26,7 @@ from tatslib.studies import (
     drift,
     first_stage_speed,
     hierarchy,
+    hierarchy_samples,
     image_border,
     leak,
     likelihood,
@@ -49,7 +50,7 @@ from tatslib.studies.results import Study
 from tatslib.training.device import available_cores
 from tatslib.training.presets import current_scale
 
-TO_LOOK_AT = ("condition-samples", "condition-samples-fine", "sky-samples")  # of one seed
+TO_LOOK_AT = ("condition-samples", "condition-samples-fine", "sky-samples", "hierarchy-samples")  # of one seed
 SEEDS = {"equivariance-untrained": range(5)} | dict.fromkeys(TO_LOOK_AT, range(1))
 DEFAULT_SEEDS = range(3)
 SPEEDS = ("bench-sample", "first-stage-speed", "token-speed")
@@ -66,11 +67,12 @@ TIMED = ("padding-costs", *SPEEDS)  # when nothing else runs
 def studies() -> Iterator[Study]:
     """All of them, those first that build what the others use."""
     first = (positions, drift, likelihood, draws)
-    later = (padding, image_border, codebook, stability, stability_controls, leak, hierarchy, sampling_options)
+    later = (padding, image_border, codebook, stability, stability_controls, leak, hierarchy, hierarchy_samples)
     conditions = (conditions_class, conditions_sound, conditions_text, condition_samples)
     ends = (limits, small_weights, perceptual_switches, short_videos, short_skies, long_videos, long_sky)
     speeds = (token_speed, sampling_speed, first_stage_speed)
-    for module in (*first, *later, *conditions, *ends, *speeds):
+    knobs = (sampling_options,)
+    for module in (*first, *later, *knobs, *conditions, *ends, *speeds):
         yield from module.studies()
 
 

@@ -2,11 +2,14 @@
 
 One engine serves a clip, a sliding window, sparse latent frames, the gaps between two, and hierarchies of these. Cases
 are drawn over masks, windows, contexts, lengths of the prefix, its padding, batches, filters, latent frames that are
-given and both kinds of cache; `pytest --hypothesis-show-statistics tests/test_cached_equals_naive.py` counts them.
+given, both kinds of cache and both kinds of step; a case is counted when it agreed, by what it held.
+`pytest --hypothesis-show-statistics tests/test_cached_equals_naive.py` shows the count.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import pytest
 import torch
@@ -14,11 +17,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tatslib.randomness import derive_seed
 from tatslib.sampling import hierarchical, sliding_window
-from tatslib.sampling.decode import Engine
+from tatslib.sampling.decode import Decoder, Engine
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.hierarchical import Hierarchy
 from tatslib.sampling.interpolation import fill_in, prefix_of
+from tatslib.sampling.native_step import NativeStep
 from tatslib.sampling.noise import seeded_noise
 from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.transformer.interpolation import InterpolationConfig
@@ -26,6 +31,7 @@ from tatslib.transformer.masks import KINDS, PADDING
 from tests import naive
 from tests.test_decode import lively_gpt
 
+Choice = TypeVar("Choice")
 FILTERS = st.builds(
     Filters,
     temperature=st.sampled_from([0.5, 1.0, 1.5]),
@@ -33,6 +39,11 @@ FILTERS = st.builds(
     top_p=st.none() | st.sampled_from([0.0, 0.5, 0.92, 1.0]),
     mask_condition_tokens=st.booleans(),
     repetition_penalty=st.sampled_from([0.0, 0.7, 5.0]),
+)
+ALONE = (1, Engine(fixed_shapes=False))  # a sequence, and how: the only way that is computed in C, if there is one
+RUNS = (
+    *(ALONE, ALONE, (1, Engine(fixed_shapes=False, native=False)), (1, Engine(fixed_shapes=True))),
+    *((2, Engine(fixed_shapes=False)), (2, Engine(fixed_shapes=True)), (3, Engine(fixed_shapes=False))),
 )
 
 
@@ -42,23 +53,33 @@ class Case:
 
     data: st.DataObject
     seed: int
+    facts: list[str] = field(default_factory=list)  # what it holds
+    choices: int = 0  # how many were made
 
     def __post_init__(self) -> None:
         draw = self.data.draw
+        self.way = self.any_of(*WAYS)
+        self.facts.append(f"way: {self.way}")
         self.grid = draw(st.sampled_from([(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (2, 3)]))
+        if self.way != "slides" and self.grid == (1, 1):
+            self.grid = (1, 2)  # an anchor of one token would not be read
         self.codes, self.condition_codes = draw(st.integers(2, 12)), draw(st.integers(0, 4))
-        self.condition_length = draw(st.integers(1, 5))
-        self.batch, self.filters = draw(st.integers(1, 3)), draw(FILTERS)
+        self.condition_length = self.any_of(1, 2, 3, 4, 5)
+        (self.batch, self.engine), self.filters = self.any_of(*RUNS), draw(FILTERS)
         self.first_video = draw(st.integers(0, 5))
         condition = torch.arange(self.batch * self.condition_length).view(self.batch, -1)
         written = draw(st.lists(st.integers(1, self.condition_length), min_size=self.batch, max_size=self.batch))
         padding = torch.arange(self.condition_length) >= torch.tensor(written)[:, None]
         self.condition = (condition % max(self.condition_codes, 1)).masked_fill(padding, PADDING)
-        event(f"padding: {bool(padding.any())}")
-        self.engine = Engine(fixed_shapes=draw(st.booleans()), native=draw(st.booleans()))
-        event(f"condition tokens: {self.condition_length}")
-        event(f"cache: {'fixed shapes' if self.engine.fixed_shapes else 'what is filled'}")
-        event(f"step: {'in C, of single sequences' if self.engine.native else 'in torch'}")
+        self.facts.append(f"padding: {bool(padding.any())}")
+        self.facts.append(f"condition tokens: {self.condition_length}")
+        self.facts.append(f"cache: {'fixed shapes' if self.engine.fixed_shapes else 'what is filled'}")
+
+    def any_of(self, *choices: Choice) -> Choice:
+        """One of a few. A search comes up most with what is listed first, and the seed says what that is."""
+        first = derive_seed(self.seed, "test/first choice", self.choices) % len(choices)
+        self.choices += 1
+        return self.data.draw(st.sampled_from([*choices[first:], *choices[:first]]))
 
     def frames(self, *shape: int, shift: int = 0) -> Tensor:
         """Some latent frames (B, ..., h, w)."""
@@ -74,15 +95,14 @@ class Case:
 
     def autoregressive(self) -> tuple[GPT, int]:
         """A transformer and how many latent frames it looks back upon."""
-        window = self.data.draw(st.integers(2, 4))
-        context = self.data.draw(st.integers(1, window - 1))
-        event(f"window {window}, context {context}")
+        context, window = self.any_of((1, 2), (1, 3), (2, 3), (1, 4), (2, 4), (3, 4))
+        self.facts.append(f"context of a window: {context} of {window}")
         return lively_gpt(GPTConfig(**self.shape(), latent_shape=(window, *self.grid)), self.seed, scale=1), context
 
     def interpolating(self, level: int = 1, widest: int = 5) -> GPT:
         """An interpolation transformer of any mask."""
-        window, kind = self.data.draw(st.integers(3, widest)), self.data.draw(st.sampled_from(KINDS))
-        event(f"mask: {kind}")
+        window, kind = self.any_of(*range(3, widest + 1)), self.any_of(*KINDS)
+        self.facts += [f"mask: {kind}", f"window of a gap: {window}"]
         config = InterpolationConfig(**self.shape(), latent_shape=(window, *self.grid), mask=kind)
         return lively_gpt(config, self.seed + level, scale=1)
 
@@ -102,9 +122,9 @@ class Case:
 def slides(case: Case) -> None:
     """A clip or a longer video, from nothing or from latent frames that are given."""
     gpt, context = case.autoregressive()
-    frames = case.data.draw(st.integers(1, 7))
-    start = case.frames(case.data.draw(st.integers(0, min(3, frames - 1))))
-    event(f"latent frames given: {start.shape[1]}")
+    frames = case.any_of(*range(1, 8))
+    start = case.frames(case.any_of(*range(min(4, frames))))
+    case.facts.append(f"latent frames given: {start.shape[1]}")
     cached = sliding_window.sample(
         gpt,
         case.condition,
@@ -149,10 +169,10 @@ def fills(case: Case) -> None:
 
 
 def plans_ahead(case: Case) -> None:
-    """Sparse latent frames and up to three levels of gaps, which are drawn one by one in the definition."""
+    """Sparse latent frames and one to three levels of gaps, which are drawn one by one in the definition."""
     anchors, context = case.autoregressive()
-    levels = case.data.draw(st.integers(0, 3))
-    event(f"levels of gaps: {levels}")
+    levels = case.any_of(1, 2, 3)
+    case.facts.append(f"levels of gaps: {levels}")
     widest = 5 if levels < 3 else 4  # the definition reads everything for each token: 64 latent frames take too long
     hierarchy = Hierarchy(anchors, [case.interpolating(level + 1, widest) for level in range(levels)])
     frames, gaps_at_once = case.data.draw(st.integers(1, 20)), case.data.draw(st.integers(1, 4))
@@ -188,15 +208,28 @@ def plans_ahead(case: Case) -> None:
 WAYS = {"slides": slides, "fills in": fills, "plans ahead": plans_ahead}
 
 
+@contextmanager
+def steps_taken() -> Iterator[set[str]]:
+    """How tokens are drawn meanwhile; what an engine is asked for it does not always do."""
+    taken, generate = set[str](), Decoder.generate
+
+    def watched(self: Decoder, *given: object) -> Tensor:
+        taken.add("in C, of single sequences" if isinstance(self.fast, NativeStep) else "in torch")
+        return generate(self, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Decoder, "generate", watched)
+        yield taken
+
+
 @settings(max_examples=100, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 10**6))
 def test_cached_sampling_equals_the_naive_masked_forward_token_for_token(data: st.DataObject, seed: int) -> None:
-    way = data.draw(st.sampled_from(sorted(WAYS)))
-    event(f"way: {way}")
     case = Case(data, seed)
-    if way != "slides" and case.grid == (1, 1):
-        case.grid = (1, 2)  # an anchor of one token would not be read
-    WAYS[way](case)
+    with steps_taken() as steps:
+        WAYS[case.way](case)
+    for fact in (*dict.fromkeys(case.facts), *(f"step: {how}" for how in sorted(steps))):
+        event(fact)
 
 
 @pytest.mark.parametrize("what", ["positions", "mask", "speaker"])
