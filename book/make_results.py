@@ -67,12 +67,12 @@ TIMED = ("padding-costs", *SPEEDS)  # when nothing else runs
 def studies() -> Iterator[Study]:
     """All of them, those first that build what the others use."""
     first = (positions, drift, likelihood, draws)
-    later = (padding, image_border, codebook, stability, stability_controls, leak, hierarchy, hierarchy_samples)
+    later = (padding, image_border, codebook, stability, stability_controls)
+    plans = (leak, hierarchy, hierarchy_samples, sampling_options)
     conditions = (conditions_class, conditions_sound, conditions_text, condition_samples)
     ends = (limits, small_weights, perceptual_switches, short_videos, short_skies, long_videos, long_sky)
     speeds = (token_speed, sampling_speed, first_stage_speed)
-    knobs = (sampling_options,)
-    for module in (*first, *later, *knobs, *conditions, *ends, *speeds):
+    for module in (*first, *later, *plans, *conditions, *ends, *speeds):
         yield from module.studies()
 
 

@@ -620,8 +620,8 @@ viz.show_figure(
     alt="Fréchet distance in classifier features to training clips, means of three trainings: "
     + "; ".join(f"{words} {stored.mean(f'{kind}/classifier'):.2f}" for kind, words in SETS.items())
     + ".",
-    caption="From real to drawn, step by step; dots are trainings. The first bar is what sampling 240 clips costs, whoever "
-    "made them. Which of the other steps is the largest?",
+    caption="From real to drawn, step by step; dots are trainings. The first bar is what sampling 240 clips costs, "
+    "whoever made them. Which of the other steps is the largest?",
 )
 
 # %%
