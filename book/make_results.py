@@ -57,7 +57,6 @@ SPEEDS = ("bench-sample", "first-stage-speed", "token-speed")
 # studies that were not run yet; their claims count as not tested
 PENDING: tuple[str, ...] = (
     "stability-unready",
-    "perceptual-switches",
     "short-skies",
     "long-untold",
 )
