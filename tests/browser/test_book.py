@@ -27,11 +27,15 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128  # a page asks for dozens of files at once; whom a short queue turns away waits for seconds
+
+
 @pytest.fixture(scope="session")
 def site() -> Iterator[str]:
     assert (render.HTML / "index.html").exists(), "run `make book` first"
     handler = functools.partial(QuietHandler, directory=str(render.HTML))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
