@@ -225,6 +225,31 @@ QUOTES = [
         r"other clips of the same videos +([\d.]+) +([\d.]+).*resized without antialiasing +([\d.]+) +([\d.]+)",
         "score {3} in random features and {2} in a classifier's, other clips of these videos {1} and {0}",
     ),
+    Quote(
+        "ledger",
+        "10_measuring_short_videos",
+        r"clip from all  all from clip\ntraining +([\d.]+) +([\d.]+)",
+        "real clips score {1} the other way round and {0} this way",
+    ),
+    Quote(
+        "ledger",
+        "10_measuring_short_videos",
+        r"over that of CCVS\* \+ StyleGAN: \+([\d.]+)%",
+        "over CCVS* + StyleGAN it would be {0} %",
+    ),
+    Quote(
+        "ledger",
+        "11_measuring_long_videos",
+        r"as printed +the other way.*?TATS-base +([\d.]+) +([\d.]+)",
+        "six videos of TATS-base: {0} nats, the other way {1}",
+    ),
+    Quote(
+        "ledger",
+        "11_measuring_long_videos",
+        r"bins a colour\nskies: the world itself +([\d.]+) +([\d.]+) +([\d.]+)\nskies: TATS-base, context 3 +([\d.]+)"
+        r" +([\d.]+) +([\d.]+)",
+        "4, 8 and 16 bins, eighteen toy skies: real {0}, {1}, {2}; generated {3}, {4}, {5}",
+    ),
 ]
 
 

@@ -43,7 +43,6 @@ if "google.colab" in sys.modules:  # Colab starts without the package; its own t
 # %%
 import textwrap
 import time
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -381,15 +380,12 @@ for name, videos in damaged.items():
 # ## The study
 #
 # Eighteen videos of each maker from each of three trainings. A seed is that of all trainings but the classifier's, and
-# of what is drawn; a spread speaks of both. Two makers are new: the transformers of TATS-base and TATS-hierarchical
-# once more, trained on the same tokens and *told nothing*.
+# of what is drawn; a spread speaks of both.
 
 # %%
-stored, silent = long_videos.together(), results.load("long-untold")
+stored = long_videos.together()
 print(textwrap.fill(stored.protocol, 100))
-print("\n" + textwrap.fill(silent.protocol.partition(" The seed is")[0], 100))
 print("\n" + textwrap.fill(stored.origin(), 100))
-stored = replace(stored, seeds={seed: stored.seeds[seed] | silent.seeds[seed] for seed in stored.seeds})
 # %%
 arms = {
     "real": "the world itself",
@@ -401,8 +397,6 @@ arms = {
     "planned": "TATS-hierarchical",
     "implicit": "implicit",
     "recurrent": "recurrent",
-    "untold-3": "told nothing, context 3",
-    "untold-planned": "told nothing, planned",
 }
 # %%
 live = long.evaluate(films["real"].frames, rods.real, {}, rods.classifier)
@@ -441,7 +435,7 @@ table(stored, arms, endings)
 
 # %%
 paint = dict(zip(("base-3", "vanilla-3", "planned", "implicit", "recurrent"), viz.COLOURS, strict=False))
-paint |= {"untold-3": paint["base-3"], "untold-planned": paint["planned"], "rebuilt": "gray"}
+paint |= {"rebuilt": "gray"}
 
 
 def curves(panels, chosen):
@@ -536,31 +530,27 @@ compare(stored, pairs, quality | endings)
 # %%
 coherence = {"area": "area under CCS", "late/ccs": "CCS, late", "late/ics": "ICS, late", "late/named": "named as asked"}
 table(stored, arms, coherence, 3)
-themes = chosen | {"untold-3": ":", "untold-planned": ":"}
 # %%
-areas = "; ".join(f"{arms[arm]} {stored.mean(f'{arm}/area'):.2f}" for arm in themes)
+areas = "; ".join(f"{arms[arm]} {stored.mean(f'{arm}/area'):.2f}" for arm in chosen)
 viz.show_figure(
-    curves({"ccs": "CCS (share of videos)", "ics": "ICS (nats)"}, themes),
+    curves({"ccs": "CCS (share of videos)", "ics": "ICS (nats)"}, chosen),
     number="11.6",
     alt=f"Coherence along 1024 frames. Area under CCS: {areas}.",
-    caption="The counterpart of the paper's Figure 6, over windows of 16 frames, means over three trainings. Dotted "
-    "are the two transformers that were told no class, in the colours of their told twins. The dashed line is what "
-    "the classifier makes of real videos. Higher is better on the left, lower on the right.",
+    caption="The counterpart of the paper's Figure 6, over windows of 16 frames, means over three trainings. The "
+    "dashed line is what the classifier makes of real videos. Higher is better on the left, lower on the right.",
 )
 # %%
 compare(stored, [("planned", "base-3"), ("implicit", "base-3"), ("recurrent", "base-3")], coherence)
-stays = {key: title for key, title in coherence.items() if key != "late/named"}
-compare(stored, [("untold-planned", "untold-3"), ("base-3", "untold-3"), ("planned", "untold-planned")], stays)
 print("\nChapter 9, videos of 256 frames: share of videos in the class of their first window, last window, by training")
 for arm in ("told", "untold"):
     print(f"{arm:8s}", *(f"{curve[-1]:.2f}" for curve in results.load("condition-class").values(f"{arm}/videos/ccs")))
 
 # %% [markdown]
 # All makers that were told stay with their class nearly always, as real videos do, and none of the differences in CCS
-# is clear. Is it the word that holds them? UNTOLDTEXT And a word is no
-# guarantee: the transformer of [Chapter 9](09_telling_it_what_to_show.ipynb), which heard the class of every other
-# clip, has left it in many videos by frame 256, told or not, as the last lines say. Of Figure 6 the paper does not say
-# whether its models were told.
+# is clear. So whether a plan keeps a theme longer, which is what Figure 6 is about, cannot be seen here: there is
+# nothing left to gain. It is not the word alone that holds them: the transformer of [Chapter
+# 9](09_telling_it_what_to_show.ipynb), which heard the class of every other clip, has left it in many videos by frame
+# 256, told or not, as the last lines say. Of Figure 6 the paper does not say whether its models were told.
 #
 # And see who is good at this. The implicit generator's ICS is among the lowest, and it is the maker a third of whose
 # videos are broken. It is told the class for ever by the same
@@ -706,7 +696,7 @@ def print_ends(study, arms):
 
 
 print("skies")
-print_ends(skies, {arm: arms[arm] for arm in ("real", "rebuilt", "base-3", "base-1", "implicit")})
+print_ends(skies, {arm: arms[arm] for arm in ("real", "rebuilt", "base-3", "base-1")})
 print("six motions")
 print_ends(stored, arms)
 print()
@@ -726,7 +716,7 @@ for name, ended in {
 # Plus-minus is the spread over videos, as in the paper; for the jump, over seeds. LPIPS needs a network that was
 # trained on a million photographs, whose weights this book cannot ship; SSIM stands in its place, the other way
 # round: 1 for equal frames. A correlation of colour histograms depends on the number of bins, which the paper does not
-# give (ours: 8 a colour). [[With 16, generated skies change places with real ones]], so columns are to be compared
+# give (ours: 8 a colour). With 16, generated skies change places with real ones, so columns are to be compared
 # within, never across. In our frames most pixels are background, so *colour* is high as long as that stays.
 #
 # **Of the skies, Table 2 cannot be told again here.** In the paper real skies keep their colours over 1024 frames and
@@ -747,13 +737,13 @@ compare(stored, [("vanilla-3", "base-3"), ("vanilla-1", "base-1")], drift_of)
 #
 # One more question. The paper sees FVD *fall* along skies of DIGAN and of TATS-hierarchical, and supposes that skies
 # are outliers for the network behind it, which learnt human actions (3.3). Ours learnt the six motions. We have
-# TATS-base and the implicit generator. Does their distance fall?
+# TATS-base. Does its distance fall?
 
 # %%
 wear = {"late/classifier": "Fréchet, actions", "later/classifier": "later - first", "later/nearest": "nearest, later"}
-for arm in ("real", "rebuilt", "base-3", "base-1", "implicit"):
+for arm in ("real", "rebuilt", "base-3", "base-1"):
     print(f"{arms[arm]:32s}" + "".join(f"{title}: {skies.text(f'{arm}/{key}', 2):18s}" for key, title in wear.items()))
-for arm in ("base-3", "base-1", "implicit"):
+for arm in ("base-3", "base-1"):
     changes = skies.values(f"{arm}/later/classifier")
     print(f"{arms[arm]}, later - first, training by training:", *(f"{value:+.2f}" for value in changes))
 ends = unpack(pictures["base-3"]["ends"])[:, :, :18].mean((2, 3, 4))  # brightness of the sky, (videos, first and last)
@@ -763,11 +753,11 @@ print(
 )
 
 # %% [markdown]
-# With a context of 3 it grows [[in each of three trainings, in one of them hardly and in another by a multiple of where
-# it began, while no window moves far from what was seen in training]]. The last line says what happens there: [[skies
-# get stuck by day. Each window is a good one, and together they are too much alike, which a Fréchet distance sees and
-# the nearest clip does not.]] With a context of 1 it [[falls in two of three, by less]], and the implicit generator's
-# [[...]]. So [[a steady fall is not found here]], and of its reason nothing can be said.
+# With a context of 3 it grows in each of three trainings, in one of them hardly and in another by a multiple of where
+# it began, while no window moves far from what was seen in training. The last line says what happens there: skies get
+# stuck by day. Each window is a good one, and together they are too much alike, which a Fréchet distance sees and the
+# nearest clip does not. With a context of 1 it falls in two of three, by less. So a steady fall is not found here, and
+# of its reason nothing can be said.
 #
 # Two cautions. SSIM compares two moments of a motion, which differ in real videos as well; the first row says by how
 # much. And no table of first and last frames can see whether it is still the same video. What the paper calls a
@@ -800,12 +790,9 @@ print(f"without: {stripes_by_hand(planted - 2 * np.cos(2 * np.pi * 3 * (x + y) /
 
 # %%
 maps = {label: difference_map(films[maker].frames, -25, -1).numpy() for maker, label in makers.items()}
+
+
 # %%
-drawn = {"real": "the world itself", "base-3": "TATS-base", "implicit": "implicit"}
-above = {f"sky: {label}": np.array(pictures[arm]["map"]) for arm, label in drawn.items()}
-thousandth = {f"its frame 1000: {label}": unpack(pictures[arm]["at"])[0, 0] for arm, label in drawn.items()}
-
-
 def grey(fields):
     """Maps of one world on one scale: the brightest place of all is white."""
     brightest = max(field.max() for field in fields.values())
@@ -814,28 +801,27 @@ def grey(fields):
 
 # %%
 viz.show_pictures(
-    grey(maps) | grey(above) | thousandth,
+    grey(maps),
     number="11.10",
     alt="Mean absolute difference between frames 1000 and 1024 for each of six makers, six videos each. Share of the "
     "strongest wave: "
-    + "; ".join(f"{label} {long.stripes(torch.as_tensor(field)):.2f}" for label, field in (maps | above).items())
-    + ". Of the skies, eighteen videos each, also a 1000th frame.",
-    caption="Bright is where the 1000th and the 1024th frame differ. Above, on average over the six classes: with so "
-    "few videos the motions themselves show. Below, eighteen skies of each maker, as in the paper's Figure 17, and "
-    "the 1000th frame of the first. Periodic waves would show in all places alike.",
+    + "; ".join(f"{label} {long.stripes(torch.as_tensor(field)):.2f}" for label, field in maps.items()),
+    caption="Bright is where the 1000th and the 1024th frame differ, on average over the six classes. With so few "
+    "videos the motions themselves show. Periodic waves would show in all places alike.",
     columns=6,
 )
 # %%
-print("six motions")
-table(stored, {arm: arms[arm] for arm in (*drawn, "planned", "recurrent")}, {"stripes": "stripes"}, 3)
-print("skies")
-table(skies, {arm: arms[arm] for arm in (*drawn, "rebuilt", "base-1")}, {"stripes": "stripes"}, 3)
-compare(skies, [("implicit", "base-3"), ("implicit", "real")], {"stripes": "stripes of skies"})
+table(
+    stored,
+    {arm: arms[arm] for arm in ("real", "base-3", "planned", "implicit", "recurrent")},
+    {"stripes": "stripes"},
+    3,
+)
 
 # %% [markdown]
-# [[No stripes. The strongest wave of our implicit generator is no stronger than that of real videos, whose own motions
-# make patterns when there are few of them.]] [[Of skies, the paper's case: ...]] So [[Figure 17 is not reproduced, and
-# a tool that finds planted stripes is what remains]].
+# No stripes. The strongest wave of our implicit generator is hardly stronger than that of real videos, whose own
+# motions make patterns when there are few of them. Its periodic artefacts were in time, and there the autocorrelation
+# found them. So this part of Figure 17 is not reproduced, and a tool that finds planted stripes is what remains.
 #
 # The paper then asked people: TATS was chosen over DIGAN 355 times, and 175 times the other way round. The book's page
 # on the human study counts these votes again; here is the sum.
@@ -887,7 +873,7 @@ viz.show_pictures(
 usual = np.median([still for *_, still in worst])
 print(f"tokens repeated in the next latent frame: {worst[0][-1]:.0%} in the worst video, {usual:.0%} in the median")
 print("\nthe study, second half of its videos, by training; a dash: no video is broken for good")
-for arm in ("rebuilt", "base-3", "base-1", "vanilla-3", "vanilla-1", "planned", "untold-3", "untold-planned"):
+for arm in ("rebuilt", "base-3", "base-1", "vanilla-3", "vanilla-1", "planned"):
     shares = stored.values(f"{arm}/tokens_repeat")
     lines = [" ".join("   -" if s[of] is None else f"{s[of]:4.0%}" for s in shares) for of in ("unbroken", "broken")]
     print(f"{arms[arm]:32s}unbroken {lines[0]}   broken {lines[1]}")
@@ -906,7 +892,7 @@ for arm in ("rebuilt", "base-3", "base-1", "vanilla-3", "vanilla-1", "planned", 
 # %%
 print("last of 64 windows: share of videos in the class of their first one; mean, and training by training")
 print(f"{'paper, TATS-hierarchical':32s}more than half")
-for arm in ("planned", "base-3", "untold-planned", "untold-3", "vanilla-3", "implicit", "recurrent", "rebuilt"):
+for arm in ("planned", "base-3", "vanilla-3", "implicit", "recurrent", "rebuilt"):
     last = np.array(stored.values(f"{arm}/ccs"))[:, -1]
     print(f"{arms[arm]:32s}{last.mean():.2f}   " + " ".join(f"{share:.2f}" for share in last))
 
@@ -918,8 +904,8 @@ for arm in ("planned", "base-3", "untold-planned", "untold-3", "vanilla-3", "imp
 # | quality | FVD, single windows, change only | random features: Fréchet of blocks, kernel of single windows |
 # | opponents | MoCoGAN-HD, DIGAN, CCVS, released weights | two small re-creations, trained here |
 # | ceiling | none | real videos, raw and tokenized |
-# | coherence | C3D, 101 classes | toy classifier, 6 classes; told the class, and told nothing |
-# | last window | hierarchical: more than half keep their class | hierarchical: [[0.00]] told, [[0.00]] told nothing |
+# | coherence | C3D, 101 classes | toy classifier, 6 classes, all makers told the class |
+# | last window | hierarchical: more than half keep their class | hierarchical, told the class: all |
 # | Table 2 | LPIPS, colour | SSIM, colour, largest jump |
 # | people | 530 votes | none; their votes counted again |
 # | spread | 10 evaluations of one model | 3 trainings, each with draws of its own |

@@ -12,7 +12,6 @@ from tatslib.studies.drift import Ruler
 from tatslib.studies.packing import unpack
 from tatslib.training.presets import PRESETS
 from tatslib.transformer.gpt import GPT, GPTConfig
-from tatslib.videos import Video
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
 from tatslib.worlds import actions
 
@@ -22,11 +21,6 @@ TINY = VQGANConfig(
 FRAMES = 128
 
 
-class Opponent(torch.nn.Module):
-    def sample(self, batch: int, frames: int, seed: int) -> Video:
-        return np.random.default_rng(seed).integers(0, 256, (batch, frames, 16, 16, 3), dtype=np.uint8)
-
-
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Everything small and untrained; the list says which models of which training seed were asked for."""
@@ -34,8 +28,6 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
     def get(name: str, seed: int = 0) -> object:
         asked.append((name, seed))
-        if "implicit" in name:
-            return SimpleNamespace(model=Opponent())
         gpt = GPTConfig(codes=8, layers=1, heads=2, width=8, latent_shape=(4, 2, 2))
         return SimpleNamespace(model=(VQGAN(TINY) if "vqgan" in name else GPT(gpt)).eval())
 
@@ -63,7 +55,7 @@ def test_every_arm_makes_skies_of_the_length_by_models_of_the_seed(tiny, arm: st
 
 def test_the_study_measures_every_arm_and_asks_for_no_class(tiny) -> None:
     numbers = long_sky.run(1)
-    assert set(numbers) == {"real", "rebuilt", "base-3", "base-1", "implicit"}
+    assert set(numbers) == {"real", "rebuilt", "base-3", "base-1"}
     for made in numbers.values():
         assert set(made["quality"]) == {"random", "classifier"}
         assert {"ssim", "colour"} <= set(made["ends"]) and not {"ccs", "named"} & set(made)

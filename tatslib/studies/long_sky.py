@@ -16,11 +16,10 @@ from einops import reduce
 
 from tatslib import recipes
 from tatslib.evaluation import long
-from tatslib.metrics.fidelity import difference_map
 from tatslib.randomness import derive_seed
 from tatslib.sampling import sliding_window
 from tatslib.studies.drift import FILTERS, REAL_CLIPS, TOP_P, ruler
-from tatslib.studies.long_videos import BLOCK, FRAMES, Arm, Films, decoded, in_pieces, limit_of, measure, through
+from tatslib.studies.long_videos import BLOCK, FRAMES, Films, decoded, in_pieces, limit_of, measure, through
 from tatslib.studies.packing import pack
 from tatslib.studies.results import Numbers, Study
 from tatslib.training.device import default_device
@@ -55,18 +54,7 @@ def window(seed: int, videos: int, frames: int, context: int) -> Films:
     return replace(decoded(vqgan, tokens, None), known=False)
 
 
-def implicit(seed: int, videos: int, frames: int) -> Films:
-    """The generator without tokens, DIGAN-like, of a training seed."""
-    generator = recipes.get("sky/implicit", seed).model.to(default_device())
-    return Films(generator.sample(videos, frames, seed=seed), None, known=False)
-
-
-ARMS: dict[str, Arm] = {
-    "real": real,
-    "rebuilt": rebuilt,
-    **{f"base-{k}": partial(window, context=k) for k in CONTEXTS},
-    "implicit": implicit,
-}
+ARMS = {"real": real, "rebuilt": rebuilt} | {f"base-{k}": partial(window, context=k) for k in CONTEXTS}
 
 
 def run(seed: int) -> Numbers:
@@ -99,9 +87,9 @@ def paces(turn: int, frames: int = FRAMES) -> dict[str, list[int]]:
 
 
 def samples(seed: int) -> Numbers:
-    """The first video of three arms at three paces, the first and last frames of all, and a map of differences."""
+    """The first video of TATS-base and of the world, each at three paces, and the first and last frames of all."""
     numbers: Numbers = {}
-    for arm in ("real", "base-3", "implicit"):
+    for arm in ("real", "base-3"):
         videos = ARMS[arm](seed, VIDEOS, FRAMES).frames
         turn = turning(videos[0])
         shown = paces(turn, videos.shape[1])
@@ -111,8 +99,6 @@ def samples(seed: int) -> Numbers:
             "jump": jump,
             "ends": pack(videos[:, [0, -1]]),
             "paces": {name: pack(videos[0][frames]) for name, frames in shown.items()},
-            "map": difference_map(videos, -1 - long.APART, -1).tolist(),
-            "at": pack(videos[:4, [-1 - long.APART]]),
         }
     return numbers
 
@@ -123,24 +109,20 @@ def studies() -> Iterator[Study]:
         "long-sky",
         f"""{VIDEOS} videos of {FRAMES} frames each. real: drawn by the sky world with seeds of their own. rebuilt:
         these through sky/vqgan-replicate. base-3, base-1: sliding window over its tokens by sky/gpt-replicate, context
-        of 3 latent frames or 1, top-p {TOP_P}. implicit: a generator without tokens, DIGAN-like (sky/implicit), added
-        when the other arms were known. Each seed is another training of tokenizer, transformer and generator, and other
+        of 3 latent frames or 1, top-p {TOP_P}. Each seed is another training of tokenizer and transformer, and other
         videos. All rulers look at windows of {long.WINDOW} frames side by side; curves are means over blocks of {BLOCK}
         windows. quality: Fréchet distance of a block to {REAL_CLIPS} training clips of skies, in random features and in
         those of the classifier of the actions, which has never seen a sky; change: the same in percent of the first
         block. nearest: grey levels to the nearest training clip. broken, lasts, motion, jump, colour, earlier, again,
-        unique, stripes, ends, late, later, each, tokens_repeat: as in the studies of the six motions.""",
+        unique, stripes, ends, late, later: as in the studies of the six motions.""",
         run,
-        version=2,
     )
     yield Study(
         "sky-samples",
-        f"""Pictures of seed 0 to look at; nothing is chosen. real, base-3, implicit: the first of the {VIDEOS} videos
-        of long-sky, every 100th frame; then around the frame (turn) where the mean colours of its quarters differ most
+        f"""Pictures of seed 0 to look at; nothing is chosen. real, base-3: the first of the {VIDEOS} videos of
+        long-sky, every 100th frame; then around the frame (turn) where the mean colours of its quarters differ most
         between the {SMOOTHING} frames before and after, {2 * APART} frames apart, every 10th frame; and consecutive
         ones. jump: the largest change between two neighbouring frames of 33 there over the median. ends: first and last
-        frame of all {VIDEOS}. map: mean difference of the last frame and that {long.APART} before, over {VIDEOS} videos
-        and colours, in grey levels (Fig. 17). at: the earlier of these two frames, of the first four.""",
+        frame of all {VIDEOS}.""",
         samples,
-        version=2,
     )
