@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,30 @@ def test_what_a_train_list_says_of_a_class_has_to_fit_the_list_of_classes(tmp_pa
     assert not check(tmp_path).problems
 
 
+def test_each_of_the_three_folds_of_lists_can_be_looked_at(roots: dict[str, Path], tmp_path: Path) -> None:
+    root = shutil.copytree(roots["ucf101"], tmp_path / "data")
+    names = sorted(path.relative_to(root / "UCF-101").as_posix() for path in root.rglob("*.avi"))
+    for fold in (1, 2, 3):
+        tests = names[fold::4]
+        for split, listed in (("train", sorted(set(names) - set(tests))), ("test", tests)):
+            (root / "ucfTrainTestlist" / f"{split}list0{fold}.txt").write_text("\n".join(listed))
+        report = check(root, fold=fold, quick=True)
+        found = {
+            split: [video.path.relative_to(root / "UCF-101").as_posix() for video in videos]
+            for split, videos in report.videos.items()
+        }
+        assert found == {"train": sorted(set(names) - set(tests)), "test": tests} and not report.problems
+        assert report.describe().startswith(f"{root} has the layout of UCF-101, fold {fold} (official")
+    assert check(root, quick=True).videos == check(root, fold=1, quick=True).videos
+    with pytest.raises(UserError, match="folds 1, 2 and 3, got 'train' and 4"):
+        check(root, fold=4)
+    with pytest.raises(UserError, match=r"lists of UCF-101, and .* has the layout of Taichi-HD: leave fold 2 out"):
+        check(roots["taichi"], fold=2)
+    (root / "ucfTrainTestlist" / "testlist03.txt").unlink()
+    (problem,) = check(root, fold=3, quick=True).problems
+    assert "testlist03.txt is missing" in problem
+
+
 def test_the_quick_check_believes_what_files_announce(tmp_path: Path) -> None:
     write_video(tmp_path / "train" / "a.mp4", numbered_video(12))
     whole = (tmp_path / "train" / "a.mp4").read_bytes()
@@ -196,8 +221,27 @@ def test_the_bars_of_figure_16_are_the_mean_lengths_of_the_classes(roots: dict[s
     right = draw_lengths({"train": [1, 2]}, means).axes[1]
     assert [bar.get_width() for bar in right.patches] == sorted(means.values())
     assert len(right.get_yticklabels()) == len(means)
+    assert right.figure.get_size_inches().tolist() == [7.0, 3.2]
     with pytest.raises(UserError, match="no video whose length could be drawn"):
         draw_lengths({"train": []})
+
+
+@pytest.mark.parametrize("classes", [1, 14, 15, 30, 101])
+def test_every_class_of_figure_16_is_named_and_no_name_touches_the_next(classes: int) -> None:
+    means = {f"ClassWithALongName{number}": 100.0 + number for number in range(classes)}
+    figure = draw_lengths({"train": [1, 200]}, means)
+    figure.draw_without_rendering()
+    left, right = figure.axes
+    names = right.get_yticklabels()
+    assert [name.get_text() for name in names] == list(means)
+    boxes = [name.get_window_extent() for name in names]
+    assert all(lower.y1 <= upper.y0 for lower, upper in pairwise(boxes))
+    width, height = figure.get_size_inches() * figure.dpi
+    assert all(box.x0 >= left.get_window_extent().x1 and box.y0 >= 0 and box.y1 <= height for box in boxes)
+    assert right.get_window_extent().width > width / 5
+    assert 2 < left.get_window_extent().height / figure.dpi < 3  # does not grow with the classes
+    label = left.yaxis.label.get_window_extent()
+    assert label.x0 >= 0 and label.y0 >= 0 and label.y1 <= height
 
 
 def test_the_command_prints_the_report_and_draws_the_figure(
@@ -212,10 +256,12 @@ def test_the_command_prints_the_report_and_draws_the_figure(
     printed = tats(str(roots["taichi"]), "--length", "2", "--figure", str(picture))
     assert "has the layout of Taichi-HD" in printed and "drew the lengths" in printed
     assert picture.read_bytes()[1:4] == b"PNG"
+    assert "has the layout of UCF-101, fold 3 " in tats(str(roots["ucf101"]), "--fold", "3", "--quick")
     for wrong, sentence in (
         ([str(tmp_path / "new\nline")], "No data set's layout"),
         ([str(tmp_path), "--length", "0"], "start at 1, got 0 and None"),
         ([str(tmp_path), "--figure", "a.doc"], "a.doc cannot be drawn"),
+        ([str(roots["sky"]), "--fold", "2"], "leave fold 2 out"),
     ):
         with pytest.raises(SystemExit) as caught:
             tats(*wrong)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,7 +17,7 @@ from tatslib.datasets.clips import ClipDataset
 from tatslib.errors import UserError
 from tatslib.evaluation import along, gathering, long, long_folder, networks
 from tatslib.evaluation.along import Distances, over_videos, real_against_real, window_distances
-from tatslib.evaluation.draws import real_draws
+from tatslib.evaluation.draws import generated_draws, real_draws
 from tatslib.evaluation.evaluate import Evaluation
 from tatslib.evaluation.long_folder import evaluate_long
 from tatslib.evaluation.measures import Draw, any_frechet, jackknife_error
@@ -25,9 +26,11 @@ from tatslib.evaluation.protocol import Settings
 from tatslib.evaluation.report import report
 from tatslib.evaluation.videos_folder import VideosFolder, find_videos
 from tatslib.metrics.features import ClipClassifier
+from tatslib.metrics.fidelity import difference_map
 from tatslib.randomness import numpy_generator
 from tatslib.training.checkpoint import save_model
 from tatslib.videos import read_frames, write_video
+from tatslib.viz.differences import draw_differences
 from tests.test_evaluate import CLASSIFIER, SHAPE, write
 from tests.test_perceptual import network as vgg
 from tests.test_perceptual import released_file
@@ -252,6 +255,45 @@ def test_means_over_videos_leave_out_what_is_not_finite_and_say_none_where_nothi
     assert curve["mean"] == [2, 4] and curve["spread"] == pytest.approx([2**0.5, 8**0.5]) and curve["interval"] is None
 
 
+def test_the_mean_map_of_differences_is_that_of_the_videos_a_repeat_takes(place, tmp_path, monkeypatch):
+    videos = np.stack([read_frames(path) for path in sorted((place / "made").iterdir())])
+    found = measured(place, tmp_path, repeats=1)
+    assert torch.allclose(found.difference, difference_map(videos, -25, -1)) and found.videos == 10
+    monkeypatch.setattr(long_folder, "PAPER_VIDEOS_LONG", 9)
+    some = measured(place, tmp_path, repeats=1)
+    taken = sorted(video for video, _ in generated_draws(10, 9, 1, 0)[0])
+    assert some.videos == 9 and torch.allclose(some.difference, difference_map(videos[taken], -25, -1))
+    assert long.stripes(some.difference) == some.numbers["long"]["stripes"]
+    axes, scale = draw_differences(some.difference, 1000, 1024, 9).axes
+    assert np.array_equal(axes.images[0].get_array(), some.difference) and axes.images[0].get_clim()[0] == 0
+    assert axes.get_title(loc="left") == "frames 1,000 and 1,024, 9 videos" and "grey levels" in scale.get_ylabel()
+
+
+def test_the_command_says_what_needs_a_classifier_and_draws_the_map_beside_the_numbers(
+    place, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("TATS_HOME", str(tmp_path))
+    out, picture = tmp_path / "numbers.json", tmp_path / "numbers-differences.png"
+    line = f"tats evaluate {place / 'made'} --against {place / 'real'} --features random --frames 8 --resolution 16"
+    monkeypatch.setattr("sys.argv", [*line.split(), "--long", str(FRAMES), "--repeats", "1", "--clips", "70"])
+    monkeypatch.setattr(networks, "RANDOM_DIMENSIONS", 4)
+    cli.main()
+    assert "\nCCS, ICS: none, no classifier; add --classifier c3d\n" in capsys.readouterr().out
+    assert not list(tmp_path.glob("*.png"))
+    classifier = str(place / "classifier")
+    monkeypatch.setattr("sys.argv", [*sys.argv, "--classifier", classifier, "--out", str(out)])
+    cli.main()
+    printed = capsys.readouterr().out
+    assert "no classifier" not in printed and "\nCCS:\n" in printed and out.is_file()
+    assert printed.endswith(f"drew where frames 16 and 40 differ to {picture}\n")
+    assert picture.read_bytes()[1:4] == b"PNG"
+    with pytest.raises(SystemExit):
+        monkeypatch.setattr("sys.argv", [*sys.argv[:-1], str(tmp_path / "missing.json" / "numbers.json")])
+        (tmp_path / "missing.json").write_text("no folder")
+        cli.main()
+    assert "cannot be written" in capsys.readouterr().err
+
+
 def test_a_video_that_is_still_but_for_a_jump_gives_json(place, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TATS_HOME", str(tmp_path))
     still = np.full((FRAMES, 16, 16, 3), 20, np.uint8)
@@ -266,4 +308,5 @@ def test_a_video_that_is_still_but_for_a_jump_gives_json(place, tmp_path, monkey
     found, printed = stored["metrics"]["long"], capsys.readouterr().out
     assert found["jump"]["mean"] is None and found["jump"]["still but for jumps"] == 1
     assert found["loop"] == {"share": 1, "frames": 1} and found["still"]["mean"] == pytest.approx(38 / 39)
+    assert "no classifier" not in printed, "the features are one"
     assert found["protocol"] in printed and stored["protocol"]["settings"]["metrics"] == []

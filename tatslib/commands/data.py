@@ -39,6 +39,7 @@ def data_check(
     dataset: DataSet | None = None,
     length: int = 16,
     stride: int | None = None,
+    fold: Literal[1, 2, 3] | None = None,
     quick: bool = False,
     figure: Path | None = None,
 ) -> None:
@@ -49,6 +50,7 @@ def data_check(
         dataset: whose layout it has; absent, it is recognised.
         length: frames of a clip.
         stride: distance between two of them; absent, as the paper has it: 4 for Taichi-HD, else 1.
+        fold: which of UCF-101's three folds of lists says what the splits are; absent, the first.
         quick: believe what files announce, instead of decoding them to their end.
         figure: file to draw the lengths of the videos to, as Fig. 15 and 16 of the paper: .png, .svg or .pdf.
     """
@@ -56,7 +58,7 @@ def data_check(
         raise UserError(f"length and stride start at 1, got {length} and {stride}.")
     if figure is not None and figure.suffix not in (".png", ".svg", ".pdf"):
         raise UserError(f"{figure} cannot be drawn: use .png, .svg or .pdf.")
-    report = check(folder, dataset, quick=quick, workers=available_cores())
+    report = check(folder, dataset, fold=fold, quick=quick, workers=available_cores())
     print(report.describe(length, stride))
     if figure is not None:
         stride = report.layout.stride if stride is None else stride

@@ -12,16 +12,18 @@ from tatslib.datasets.check import LAYOUTS, detect
 from tatslib.datasets.clips import ClipDataset
 from tatslib.distributed import first_on_each_machine, from_main, is_main, process_group
 from tatslib.errors import UserError
+from tatslib.evaluation import long as long_videos
 from tatslib.evaluation.evaluate import Evaluation, evaluate
-from tatslib.evaluation.long_folder import check_long, evaluate_long
+from tatslib.evaluation.long_folder import LongEvaluation, check_long, evaluate_long
 from tatslib.evaluation.networks import Extractor, open_network, open_perceptual
 from tatslib.evaluation.protocol import DISTANCES, PAPER_FRAME, REPEATS, Settings, as_json
 from tatslib.evaluation.report import report
 from tatslib.evaluation.videos_folder import VideosFolder, find_videos
-from tatslib.files import refusals_in_words
+from tatslib.files import refusals_in_words, replacing
 from tatslib.home import home
 from tatslib.training.checkpoint import write_text
 from tatslib.training.device import available_cores
+from tatslib.viz.differences import draw_differences
 
 PAPER_RESOLUTION = 128  # of all data sets whose FVD is reported (3.1)
 
@@ -79,7 +81,8 @@ def evaluate_command(
         perceptual: with --long, LPIPS of first and last frame: vgg16 (looked for as I3D's weights are), or the file of
             a released VQGAN, which has it.
         cache: folder for features; absent, features under TATS_HOME.
-        out: file to write the numbers and the protocol to, as JSON.
+        out: file to write the numbers and the protocol to, as JSON. With --long, a picture beside it shows where the
+            last frame and that 24 before it differ (Fig. 17): numbers.json has numbers-differences.png.
     """
     for name, value in {"frames": frames, "stride": stride, "resolution": resolution}.items():
         if value is not None and value < 1:
@@ -157,6 +160,19 @@ def show(evaluation: Evaluation, out: Path | None) -> None:
             content = json.dumps(as_json(evaluation.protocol, evaluation.numbers), indent=2, allow_nan=False)
             write_text(out, content + "\n")
         print(f"\nwrote the numbers and the protocol to {out}")
+        if isinstance(evaluation, LongEvaluation):
+            draw(evaluation, out.with_name(f"{out.stem}-differences.png"))
+
+
+def draw(evaluation: LongEvaluation, picture: Path) -> None:
+    """Draw the mean map of differences to a file, over the videos that all repeats take together."""
+    last = evaluation.protocol.settings.long
+    assert last is not None
+    first = last - long_videos.APART
+    drawn = draw_differences(evaluation.difference, first, last, evaluation.videos)
+    with refusals_in_words(picture), replacing(picture) as temporary:
+        drawn.savefig(temporary, facecolor="white", dpi=150)
+    print(f"drew where frames {first:,} and {last:,} differ to {picture}")
 
 
 def _recognised(folder: Path) -> str:

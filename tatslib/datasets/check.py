@@ -59,17 +59,19 @@ class Layout:
     `signs` are patterns of which one must be found in its folder, `listing` names the videos of a split (and raises a
     `UserError` if the split is not there), `measure` returns the frames of one video (and raises one if it is no good);
     its second argument asks to believe what a file announces. `note` says what the official data set has, `splits`
-    which of its splits a folder should have, `once` whether a video that is listed again is left out.
+    which of its splits a folder should have, `once` whether a video that is listed again is left out, `folds` whether
+    `listing` takes a fold as its third argument.
     """
 
     name: str
     signs: tuple[str, ...]
-    listing: Callable[[Path, str], list[Listed]]
+    listing: Callable[..., list[Listed]]
     measure: Callable[[Listed, bool], int]
     note: str
     stride: int = 1
     splits: Callable[[Path], Sequence[str]] = lambda root: SPLITS
     once: bool = False
+    folds: bool = False
 
 
 # --------------------------------------------------------------------------------------------------------- the layouts
@@ -126,15 +128,15 @@ def missing_frames(folder: Path) -> str:
     return f"{folder}: {are} missing inside the numbering (first: {first}{numbered[before].suffix})."
 
 
-def _list_ucf101(root: Path, split: str) -> list[Listed]:
-    videos, labels, classes = ucf101_videos(root, split)
+def _list_ucf101(root: Path, split: str, fold: int = 1) -> list[Listed]:
+    videos, labels, classes = ucf101_videos(root, split, fold)
     return [Listed(video, classes[label]) for video, label in zip(videos, labels, strict=True)]
 
 
 LAYOUTS = {  # in the order in which they are looked for
     "ucf101": Layout(
         "UCF-101", ("ucfTrainTestlist", "../ucfTrainTestlist"), _list_ucf101, measure_video,
-        "13,320 videos of 101 classes, 9,537 of them in the train split of fold 1",
+        "13,320 videos of 101 classes, 9,537 of them in the train split of fold 1", folds=True,
     ),
     "sky": Layout(
         "Sky Time-lapse", ("sky_train", "sky_test", "sky_timelapse"),
@@ -182,6 +184,7 @@ class Report:
     videos: dict[str, list[Found]]
     absent: dict[str, str]
     quick: bool
+    fold: int | None = None  # that was asked for
 
     @property
     def layout(self) -> Layout:
@@ -215,7 +218,10 @@ class Report:
         """The report in words: what is there, what is missing, how many clips of a length each split gives."""
         stride = self.layout.stride if stride is None else stride
         span = (length - 1) * stride + 1
-        lines = [f"{one_line(str(self.root))} has the layout of {self.layout.name} (official: {self.layout.note})"]
+        fold = "" if self.fold is None else f", fold {self.fold}"
+        lines = [
+            f"{one_line(str(self.root))} has the layout of {self.layout.name}{fold} (official: {self.layout.note})"
+        ]
         for split, videos in self.videos.items():
             frames = self.frames(split)
             lines.append(f"{split}: {len(videos):,} videos, {len(frames):,} good, {len(videos) - len(frames):,} not")
@@ -245,17 +251,20 @@ def share_at_least(frames: Sequence[int], lengths: Sequence[int]) -> list[float]
     return [float(len(ordered) - np.searchsorted(ordered, length)) / len(ordered) for length in lengths]
 
 
-def check(root: str | Path, dataset: str | None = None, *, quick: bool = False, workers: int = 1) -> Report:
+def check(
+    root: str | Path, dataset: str | None = None, *, fold: int | None = None, quick: bool = False, workers: int = 1
+) -> Report:
     """Look at every video of every split of a data set.
 
     Args:
         root: its folder.
         dataset: one of LAYOUTS; None goes by the layout.
+        fold: which of UCF-101's three folds of lists; None is the first.
         quick: believe how many frames a file announces and decode the first one only.
         workers: threads that decode.
 
     Raises:
-        UserError: if the folder has no known layout, or no split is there.
+        UserError: if the folder has no known layout, or no split is there, or a fold is asked for where there is none.
     """
     root = Path(root)
     dataset = detect(root) if dataset is None else dataset
@@ -263,11 +272,16 @@ def check(root: str | Path, dataset: str | None = None, *, quick: bool = False, 
         near = did_you_mean(dataset, list(LAYOUTS))
         raise UserError(f"There is no data set {dataset!r}{near}. Known: {', '.join(LAYOUTS)}.")
     layout = LAYOUTS[dataset]
+    if fold is not None and not layout.folds:
+        raise UserError(
+            f"Folds are lists of UCF-101, and {root} has the layout of {layout.name}: leave fold {fold} out."
+        )
+    which = () if fold is None else (fold,)
     listed: dict[str, list[Listed]] = {}
     absent: dict[str, str] = {}
     for split in layout.splits(root):
         try:
-            listed[split] = layout.listing(root, split)
+            listed[split] = layout.listing(root, split, *which)
         except UserError as error:
             absent[split] = str(error)
     if not listed:
@@ -290,7 +304,7 @@ def check(root: str | Path, dataset: str | None = None, *, quick: bool = False, 
     videos = {split: [next(parts) for _ in listing] for split, listing in listed.items()}
     if layout.once:
         videos = {split: _counted_once(found) for split, found in videos.items()}
-    return Report(root, dataset, videos, absent, quick)
+    return Report(root, dataset, videos, absent, quick, fold)
 
 
 def _counted_once(found: list[Found]) -> list[Found]:

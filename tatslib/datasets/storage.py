@@ -1,8 +1,8 @@
 """The folder of a token set, on this machine or behind a URL; whatever is read from it is checked first.
 
 Any address that fsspec knows will do: `s3://bucket/tokens`, `gs://...`, `https://...`, `memory://...`. It comes with
-torch; what it needs for a protocol, such as s3fs, may not. A shard from afar is kept under `TATS_HOME/shards` by its
-checksum and fetched once, whatever set it belongs to.
+torch; what it needs for those of `REMOTE` comes with the extra of that name. A shard from afar is kept under
+`TATS_HOME/shards` by its checksum and fetched once, whatever set it belongs to.
 """
 
 from pathlib import Path
@@ -13,6 +13,8 @@ from filelock import FileLock
 from tatslib.errors import UserError
 from tatslib.files import replacing, sha256
 from tatslib.home import home
+
+REMOTE = ("s3", "gs", "http", "https")  # protocols whose packages the extra "remote" in pyproject.toml brings
 
 
 class Folder(Protocol):
@@ -90,8 +92,12 @@ class RemoteFolder:
             import fsspec
 
             self.files, self.root = fsspec.core.url_to_fs(self.name)
-        except (ImportError, ValueError) as error:  # the package for a protocol is missing; no such protocol
-            raise UserError(f"{url} cannot be opened ({error}): mend the address or install what it needs.") from error
+        except ImportError as error:
+            extra = "the extra 'remote' brings it, `pip install '.[remote]'` in the folder of the repository"
+            remedy = extra if url.partition("://")[0] in REMOTE else "install it"
+            raise UserError(f"{url} needs a package that is not installed ({error}): {remedy}.") from error
+        except ValueError as error:  # no such protocol
+            raise UserError(f"{url} cannot be opened ({error}): mend the address.") from error
 
     def read_text(self, name: str) -> str | None:
         """As `Folder`."""

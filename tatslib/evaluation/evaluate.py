@@ -223,7 +223,8 @@ def _looker(metric: str, networks: dict[str, Extractor]) -> Extractor:
 
 
 def _described(looker: Extractor) -> Looker:
-    return Looker(name=looker.name, what=looker.what, checksum=looker.checksum, dimensions=looker.dimensions)
+    facts = {"name": looker.name, "what": looker.what, "checksum": looker.checksum, "dimensions": looker.dimensions}
+    return Looker(**facts, unpublished=dict(looker.unpublished))
 
 
 def _real_side(real: ClipDataset, named: tuple[str, str, str | None], paired: bool) -> Side:

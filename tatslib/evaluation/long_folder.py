@@ -12,6 +12,7 @@ Letters: V videos, n windows of a video, T H W frames, F feature dimensions.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +39,14 @@ from tatslib.progress import progress
 from tatslib.vqgan.perceptual import SMALLEST
 
 
+@dataclass(frozen=True)
+class LongEvaluation(Evaluation):
+    """What was measured of long videos, and a picture's worth of it."""
+
+    difference: Tensor  # float64 (H, W), grey levels: mean map of the last frame against that `long.APART` before it
+    videos: int  # of which it is the mean
+
+
 def evaluate_long(
     generated: VideosFolder,
     real: ClipDataset,
@@ -45,7 +54,7 @@ def evaluate_long(
     settings: Settings,
     networks: Mapping[str, Extractor],
     cache: Path,
-) -> Evaluation:
+) -> LongEvaluation:
     """Measure long videos along their length.
 
     Processes that run this together share the videos; each gets the same numbers.
@@ -91,16 +100,18 @@ def evaluate_long(
     taken = generated_draws(len(generated), videos, both, settings.seed)
     draws = [[video for video, _ in draw] for draw in taken]
     different = draws[:repeats]
+    found = columns(rows, count, generated.resolution)
     numbers = {
         **window_distances(windows, draws, against[:-1]).numbers(),
         "real against real": real_against_real(against, videos),
         **(coherence(along[1], different, settings.seed) if len(along) > 1 else {}),
-        **from_rows(columns(rows, count, generated.resolution), different, settings.seed),
+        **from_rows(found, different, settings.seed),
     }
     measures = {"features": "quality", "classifier": "ccs, ics", "perceptual": "lpips"}
     lookers = {measures[name]: network for name, network in networks.items()}
     counts = {LONG: Counts(real=clips, generated=videos, repeats=both)}
-    return Evaluation(protocol_of(generated, real, named, settings, counts, lookers), {LONG: numbers}, computed)
+    protocol = protocol_of(generated, real, named, settings, counts, lookers)
+    return LongEvaluation(protocol, {LONG: numbers}, computed, *mean_difference(found, different))
 
 
 def check_long(length: int, frames: int, resolution: int, networks: Mapping[str, Extractor]) -> int:
@@ -153,8 +164,7 @@ def from_rows(found: Mapping[str, Tensor], draws: Draws, seed: int) -> Numbers:
         that end in an exact loop, and its median length; "period" the median one, and its mean share of the power;
         "ends" compares first and last frame and has the standard deviation over videos as well, as Table 2 does.
     """
-    videos = sorted({video for draw in draws for video in draw})
-    mine = {name: values[videos] for name, values in found.items()}
+    mine = {name: values[_taken(draws)] for name, values in found.items()}
     looping = mine["loop"] > 0
     ends = {"ssim": "ssim", "colour": "colours", "lpips": "lpips"}
     return {
@@ -166,13 +176,28 @@ def from_rows(found: Mapping[str, Tensor], draws: Draws, seed: int) -> Numbers:
         },
         "loop": {"share": _share(looping), "frames": median_of(mine["loop"][looping])},
         "period": {"frames": median_of(mine["period"]), "share of power": float(mine["rhythm"].mean())},
-        "stripes": long.stripes(mine["map"].mean(0)),
+        "stripes": long.stripes(mean_difference(found, draws)[0]),
         "ends": {
             name: {**over_videos(found[row], draws, seed), "over videos": _deviation(mine[row])}
             for name, row in ends.items()
             if row in found
         },
     }
+
+
+def mean_difference(found: Mapping[str, Tensor], draws: Draws) -> tuple[Tensor, int]:
+    """The mean map of differences (Fig. 17), float64 (H, W), of all videos that any draw takes, and how many they are.
+
+    Args:
+        found: as of `from_rows`.
+        draws: see `over_videos`.
+    """
+    maps = found["map"][_taken(draws)]
+    return maps.mean(0), len(maps)
+
+
+def _taken(draws: Draws) -> list[int]:
+    return sorted({video for draw in draws for video in draw})
 
 
 def _of_real(

@@ -7,7 +7,7 @@ Letters: B clips, F feature dimensions, k classes.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -52,6 +52,9 @@ class Extractor:
     frames: tuple[int, int | None] = (1, None)  # fewest and most that it takes
     resolution: int | None = None  # that it was trained with, where others make no sense
     dtype: torch.dtype = torch.float32  # of the rows
+    # Name and SHA-256 of each file of weights for which none was published, so that nothing known in advance could be
+    # held against it: the first download is trusted, and whoever has another file can see it.
+    unpublished: tuple[tuple[str, str], ...] = ()
 
     @property
     def classifies(self) -> bool:
@@ -105,13 +108,16 @@ def open_network(name: str, weights: Path | None = None) -> Extractor:
         raise UserError(f"{weights} would be a file for i3d, and the features are those of {name}.")
     if name == "i3d":
         network: nn.Module = i3d.load_i3d(weights)
-        checksum = sha256(weights or home() / "weights" / i3d.FILE)
-        return _extractor("i3d", "I3D (Kinetics-400 logits)", checksum, network, 400, (i3d.SMALLEST, None))
+        file = weights or home() / "weights" / i3d.FILE
+        checksum = sha256(file)
+        found = _extractor("i3d", "I3D (Kinetics-400 logits)", checksum, network, 400, (i3d.SMALLEST, None))
+        return replace(found, unpublished=((file.name, checksum),))
     if name == "c3d":
         network = c3d.load_c3d()
-        files = [sha256(home() / "weights" / file) for file in (c3d.WEIGHTS, c3d.MEAN)]
-        checksum, width = hashlib.sha256("".join(files).encode()).hexdigest(), network.fc7.out_features
-        return _extractor("c3d", "C3D (UCF-101)", checksum, network, width, (c3d.FRAMES, c3d.FRAMES))
+        files = {name: sha256(home() / "weights" / name) for name in (c3d.WEIGHTS, c3d.MEAN)}
+        checksum, width = hashlib.sha256("".join(files.values()).encode()).hexdigest(), network.fc7.out_features
+        found = _extractor("c3d", "C3D (UCF-101)", checksum, network, width, (c3d.FRAMES, c3d.FRAMES))
+        return replace(found, unpublished=tuple(files.items()))
     if name == "random":
         network = RandomFeatures(RANDOM_DIMENSIONS)
         weights_of = b"".join(value.numpy().tobytes() for value in network.state_dict().values())

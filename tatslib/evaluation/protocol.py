@@ -87,9 +87,12 @@ class Looker(Config):
     what: str
     checksum: str
     dimensions: int
+    unpublished: dict[str, str] = Field(default_factory=dict)  # see `networks.Extractor`
 
     def __str__(self) -> str:
-        return f"{self.what}, SHA-256 {self.checksum[:12]}"
+        files = ", ".join(f"{name} {digest}" for name, digest in self.unpublished.items())
+        unknown = f" (not known in advance; as found: {files})" if files else ""
+        return f"{self.what}, SHA-256 {self.checksum[:12]}{unknown}"
 
 
 class Counts(Config):

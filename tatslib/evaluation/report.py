@@ -65,6 +65,8 @@ def long_lines(numbers: Numbers, protocol: Protocol) -> list[str]:
                 f"{k} {number(v)}" for k, v in found.items() if k not in ("mean", "spread", "interval", "repeats")
             ]
             lines.append(f"{label}: " + "; ".join([*([_single(found)] if "mean" in found else []), *others]))
+    if "ccs" not in numbers:
+        lines.append("CCS, ICS: none, no classifier; add --classifier c3d")
     if protocol.clips[LONG].generated == protocol.generated.videos:
         lines.append("  ± is over repeats; what has none is of the same videos in each: make more, to draw from them")
     return lines

@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 from tatslib.errors import UserError
 from tatslib.viz.style import COLOURS, subplots
 
-MOST_NAMES = 30  # classes whose names fit beside their bars
+HEIGHT, AROUND = 3.2, 0.7  # of the figure, and of what is not bars, in inches
+MOST_NAMES = 14  # classes whose names fit beside their bars at the usual size of type and the usual height
+ROW, SMALL = 0.115, 6.5  # height of a bar with its name, in inches, and type in points, where there are more classes
 
 
 def draw_lengths(
@@ -20,7 +22,8 @@ def draw_lengths(
 
     Args:
         frames: lengths of the videos by what they are called, such as a split or a data set.
-        class_means: mean length of each class; where there are none, the right plot is a histogram of lengths.
+        class_means: mean length of each class; where there are none, the right plot is a histogram of lengths. Many
+            classes make the figure taller, so that each has its name.
         spans: clips to mark on the left, by what they are called, such as {"16 frames at stride 4": 61}.
 
     Returns:
@@ -32,7 +35,9 @@ def draw_lengths(
     counts = {label: np.sort(lengths) for label, lengths in frames.items() if len(lengths)}
     if not counts:
         raise UserError("There is no video whose length could be drawn.")
-    figure, (left, right) = subplots(1, 2, height=3.2)
+    classes = len(class_means or {})
+    height = max(HEIGHT, AROUND + ROW * classes)
+    figure, (left, right) = subplots(1, 2, height=height)
     longest = max(lengths[-1] for lengths in counts.values())
     for label, lengths in counts.items():
         places = np.unique(np.concatenate([[0], lengths, lengths + 1]))
@@ -45,9 +50,14 @@ def draw_lengths(
     if class_means:
         ordered = sorted(class_means.items(), key=lambda item: item[1])
         right.barh(range(len(ordered)), [mean for _, mean in ordered], color=COLOURS[0])
-        named = len(ordered) <= MOST_NAMES
-        right.set_yticks(range(len(ordered)) if named else [], [name for name, _ in ordered] if named else [])
-        right.set(xlabel="mean frames", ylabel="" if named else f"{len(ordered)} classes")
+        right.set_yticks(range(classes), [name for name, _ in ordered])
+        right.set_xlabel("mean frames")
+        if classes > MOST_NAMES:
+            right.tick_params(axis="y", labelsize=SMALL, length=0)
+            right.set_ylim(-0.6, classes - 0.4)  # no margins, which grow with the classes
+        if height > HEIGHT:
+            left.set_box_aspect(1.05)  # as tall as ever, at the top
+            left.set_anchor("N")
         right.grid(axis="y", visible=False)
     else:
         bins = np.linspace(0, longest + 1, 21)
