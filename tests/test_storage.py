@@ -198,7 +198,6 @@ def copied(request, tmp_path) -> Iterator[str]:
         yield "memory://bucket/tokens"
         memory.rm("/bucket", recursive=True)
         return
-    pytest.importorskip("aiohttp", reason="http:// needs the extra tatslib[remote]")
     handler = partial(SimpleHTTPRequestHandler, directory=tmp_path / "local")
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
