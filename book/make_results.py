@@ -53,9 +53,9 @@ from tatslib.training.presets import current_scale
 TO_LOOK_AT = ("condition-samples", "condition-samples-fine", "sky-samples", "hierarchy-samples")  # of one seed
 SEEDS = {"equivariance-untrained": range(5)} | dict.fromkeys(TO_LOOK_AT, range(1))
 DEFAULT_SEEDS = range(3)
-SPEEDS = ("bench-sample", "first-stage-speed", "token-speed")
+SPEEDS = ("bench-sample", "first-stage-speed", "first-stage-speed-full", "token-speed")
 # studies that were not run yet; their claims count as not tested
-PENDING: tuple[str, ...] = ("long-untold",)
+PENDING: tuple[str, ...] = ("first-stage-speed-full", "long-untold", "stability-others")
 TIMED = ("padding-costs", *SPEEDS)  # when nothing else runs
 
 

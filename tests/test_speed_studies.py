@@ -40,6 +40,20 @@ def test_each_kind_of_work_of_the_first_stage_has_its_ratio_and_each_length_its_
     assert found == dict.fromkeys(("encode", "lookup", "decode", "decode_long", "train"), work) | {"memory": memory}
 
 
+def test_full_size_is_the_papers_and_tells_seconds_of_a_clip(monkeypatch) -> None:
+    def in_fresh_process(work, *given, **named) -> object:
+        assert (work.__name__, given[0], named) == ("bench_vqgan", "paper", {"compare": True, "threads": 1})
+        rates = {f"{kind}_clips_per_s": 0.5 for kind in benchmark.KINDS}
+        theirs = {f"reference_{name}": 0.25 for name in rates}
+        others = {f"ratio_{kind}": 2.0 for kind in benchmark.KINDS} | {f"{kind}_peak_mb": 9 for kind in benchmark.KINDS}
+        return rates | theirs | others
+
+    monkeypatch.setattr(first_stage_speed, "in_fresh_process", in_fresh_process)
+    found = first_stage_speed.full_size(0)
+    assert found["decode"]["seconds"] == 2.0 and found["train"]["reference_seconds"] == 4.0
+    assert "seconds" not in found["decode_long"] and found["decode_long"]["ratio"] == 2.0
+
+
 @pytest.mark.parametrize("whole", [False, True])
 def test_memory_is_that_of_decoding_as_many_frames_as_asked_for(monkeypatch, whole: bool) -> None:
     monkeypatch.setitem(PRESETS, "toy", PRESETS["toy"].replace(vqgan=TINY))

@@ -12,7 +12,7 @@ from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
 from tatslib.studies import stability
 from tatslib.studies.results import Results, leaves, rounded
-from tatslib.studies.stability_controls import CONTROLS, STARTS, UNREADY
+from tatslib.studies.stability_controls import CONTROLS, OTHERS, STARTS, UNREADY
 from tatslib.training import loop
 from tatslib.training.checkpoint import weights_fingerprint
 from tatslib.training.presets import PRESETS
@@ -192,3 +192,21 @@ def test_first_stages_that_are_not_ready_are_measured_with_and_without_adversari
     assert numbers["random"]["l1_before"] is None and numbers["random"]["l1"] > 0
     assert numbers["random"]["image"] > 0 and numbers["random-no-adversaries"]["image"] is None
     json.dumps(numbers, allow_nan=False)
+
+
+def test_the_other_arms_change_one_thing_and_float32_begins_with_its_first_stage(tiny: None, monkeypatch) -> None:
+    preset = stability.PRESETS["toy"]
+    ours = stability.ARMS["ours"].training(preset, 0)
+    settings = {name: arm.training(preset, 0) for name, arm in OTHERS.items()}
+    assert settings["axial-no-clipping"] == stability.ARMS["axial"].training(preset, 0).replace(clip=None)
+    assert settings["group-norm-small-batch"] == CONTROLS["small-batch"].training(preset, 0)
+    assert settings["judges-group-norm"] == ours.replace(discriminator_norm="group")
+    assert settings["float32"] == ours.replace(precision="float32")
+    seen = []
+    monkeypatch.setattr(stability, "train", lambda name, config, training, model: seen.append((name, training)))
+    stability.first_stage("float32", 0)
+    stability.first_stage("axial", 0)
+    assert seen == [
+        ("first-float32", preset.vqgan_training.replace(precision="float32")),
+        ("first-axial", preset.vqgan_training),
+    ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from tatslib.studies.results import Numbers, Study
-from tatslib.training.benchmark import KINDS, bench_vqgan
+from tatslib.training.benchmark import CLIPS, KINDS, bench_vqgan
 from tatslib.training.device import default_device
 from tatslib.training.memory import growth_of, in_fresh_process
 from tatslib.training.presets import PRESETS, Scale, current_scale
@@ -13,6 +13,7 @@ from tatslib.vqgan.vqgan import VQGAN
 from tatslib.vqgan.windows import TOKENS, decode_in_windows
 
 SECONDS = 2.0  # of each kind of work
+FULL_SECONDS = 10.0  # the same at the paper's size, but three rounds at least
 FRAMES = (16, 256, 1024)  # that are decoded
 
 
@@ -24,8 +25,27 @@ def run(seed: int) -> Numbers:
         "memory/windows" and "memory/whole": MB that decoding so many frames holds over what is held before.
     """
     scale = current_scale()
-    found = in_fresh_process(bench_vqgan, scale, SECONDS, compare=True, threads=1)
-    numbers: Numbers = {
+    numbers = paces(scale, SECONDS)
+    numbers["memory"] = {
+        way: {str(frames): in_fresh_process(decoding_megabytes, scale, frames, way == "whole") for frames in FRAMES}
+        for way in ("windows", "whole")
+    }
+    return numbers
+
+
+def full_size(seed: int) -> Numbers:
+    """The same without the memory of long videos, at the paper's size, where the released code's own figures are."""
+    numbers = paces("paper", FULL_SECONDS)
+    for kind in ("encode", "lookup", "decode", "train"):  # of so many clips, in seconds, as those figures are told
+        for whose in ("", "reference_"):
+            numbers[kind][f"{whose}seconds"] = round(CLIPS["paper"] / numbers[kind][f"{whose}clips_per_s"], 3)
+    return numbers
+
+
+def paces(scale: Scale, seconds: float) -> Numbers:
+    """What `bench_vqgan` finds on one thread beside the released way, kind of work by kind of work."""
+    found = in_fresh_process(bench_vqgan, scale, seconds, compare=True, threads=1)
+    return {
         kind: {
             "clips_per_s": found[f"{kind}_clips_per_s"],
             "reference_clips_per_s": found[f"reference_{kind}_clips_per_s"],
@@ -34,11 +54,6 @@ def run(seed: int) -> Numbers:
         }
         for kind in KINDS
     }
-    numbers["memory"] = {
-        way: {str(frames): in_fresh_process(decoding_megabytes, scale, frames, way == "whole") for frames in FRAMES}
-        for way in ("windows", "whole")
-    }
-    return numbers
 
 
 def decoding_megabytes(scale: Scale, frames: int, whole: bool) -> float:
@@ -83,5 +98,14 @@ def studies() -> Iterator[Study]:
         {FRAMES[0]}, {FRAMES[1]} and {FRAMES[2]} frames holds at most over what is held before, in windows of {TOKENS}
         tokens and whole, each in a process of its own. Three repetitions stand where others have seeds.""",
         run,
+        seeds_of="repetitions",
+    )
+    yield Study(
+        "first-stage-speed-full",
+        f"""The paper's VQGAN (B.2) with random weights, one random clip of 16 frames of 128 x 128 pixels, two clips in
+        decode_long; all else as in the study first-stage-speed, but {FULL_SECONDS:.0f} seconds of each kind of work, or
+        three rounds of either where that takes longer, and no memory of long videos. seconds, reference_seconds: of one
+        clip.""",
+        full_size,
         seeds_of="repetitions",
     )

@@ -142,7 +142,10 @@ def first_stage(kind: str, seed: int) -> Run:
     if kind == "random":
         return Run(VQGAN(config, seed), [], 0.0)
     model = AxialVQGAN(config, seed) if isinstance(config, AxialConfig) else VQGAN(config, seed)
-    return train(f"first-{kind}", config, preset.vqgan_training.replace(seed=seed), model)
+    training = preset.vqgan_training.replace(seed=seed)
+    if kind == "float32":
+        training = training.replace(precision="float32")
+    return train(f"first-{kind}", config, training, model)
 
 
 def train(name: str, config: VQGANConfig, training: VQGANTraining, start: VQGAN) -> Run:

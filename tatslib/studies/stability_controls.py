@@ -2,7 +2,8 @@
 
 Its arm at three times the learning rate loses, and at eighteen times falls apart; how far would the same rates have got
 without judges? Clipping made no difference at the preset's rate, where gradients are small; and at three times it? A.1
-says that small batches bring out blobs. And the discriminators' loss has another form.
+says that small batches bring out blobs: of either norm? The axial autoencoder without clipping, judges with another
+norm or loss, and numbers of 32 bits throughout are the rest.
 """
 
 from collections.abc import Iterator
@@ -41,6 +42,13 @@ UNREADY = {
     "random-no-adversaries": Arm("random", changes={"gan_start": None}),
 }
 
+OTHERS = {
+    "axial-no-clipping": Arm("axial", changes={"clip": None}),
+    "group-norm-small-batch": Arm("group-norm", changes={"batch": SMALL}),
+    "judges-group-norm": Arm("ours", changes={"discriminator_norm": "group"}),
+    "float32": Arm("float32", changes={"precision": "float32"}),
+}
+
 
 def studies() -> Iterator[Study]:
     """What `make results` runs from here, with the protocol."""
@@ -69,4 +77,14 @@ def studies() -> Iterator[Study]:
         study's arm early, trained on without adversaries. random, random-no-adversaries: from random weights, with the
         settings of the adversarial training and no more steps; there is no l1_before. The other study: {PROTOCOL}""",
         partial(run, arms=UNREADY),
+    )
+    yield Study(
+        "stability-others",
+        f"""Arms beside those of the study stability, measured in the same way; chosen when its results were known.
+        axial-no-clipping: the axial autoencoder, gradients not clipped. group-norm-small-batch: ours with group norm,
+        {SMALL} clips a step, beside small-batch of the study stability-controls. judges-group-norm: ours with batch
+        norm, the discriminators with group norm. float32: ours, its first stage and its adversarial training in
+        float32; all other arms compute in bfloat16 where the machine multiplies it, as this one does. The other study:
+        {PROTOCOL}""",
+        partial(run, arms=OTHERS),
     )
