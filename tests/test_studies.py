@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,27 @@ def test_the_origin_is_that_of_the_measurement_and_not_of_the_collection(places:
     monkeypatch.setattr(results, "provenance", lambda command: {"commit": "b", "scale": "toy"})
     results.collect(study, [0, 1])
     assert results.load("thirds").provenance == {"commit": "a, b", "scale": "toy"}
+
+
+def test_the_commit_is_dirty_where_code_differs_and_not_where_a_result_does(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=A Reader", "-c", "user.email=reader@example.org")
+        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True)
+
+    assert results.commit_of(tmp_path) == "unknown"
+    code, result = tmp_path / "code.py", tmp_path / "book" / "results" / "toy.json"
+    result.parent.mkdir(parents=True)
+    for path in (code, result):
+        path.write_text("1\n")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "one")
+    clean = results.commit_of(tmp_path)
+    assert len(clean) >= 7 and "dirty" not in clean
+    result.write_text("2\n")
+    assert results.commit_of(tmp_path) == clean
+    code.write_text("2\n")
+    assert results.commit_of(tmp_path) == f"{clean}-dirty"
 
 
 def test_a_new_protocol_is_run_anew(places: Path) -> None:

@@ -175,17 +175,29 @@ def collect(study: Study, seeds: Sequence[int], command: str = "make results") -
 
 def provenance(command: str) -> dict[str, str]:
     """Where and when numbers were made: commit, date, scale, hardware, torch, command."""
-    git = ["git", "-C", str(REPOSITORY)]
-    describe = [*git, "describe", "--always", "--dirty", "--exclude=*"]  # says so if something was not committed
-    commit = subprocess.run(describe, capture_output=True, text=True, check=False)
     return {
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": commit_of(REPOSITORY),
         "date": datetime.date.today().isoformat(),
         "scale": current_scale(),
         "hardware": hardware(),
         "torch": torch.__version__,
         "command": command,
     }
+
+
+def commit_of(repository: Path) -> str:
+    """The commit that a folder is at, "-dirty" behind it if a file of its differs; "unknown" where there is no commit.
+
+    Results do not count: one study writes its file while the next is measured.
+    """
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(repository), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+    commit = git("describe", "--always", "--exclude=*").strip()
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!book/results")
+    return f"{commit}-dirty" if commit and changed else commit or "unknown"
 
 
 def hardware() -> str:
