@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tatslib.baselines.implicit import ImplicitConfig, ImplicitGenerator
 from tatslib.metrics.features import ClassifierConfig, ClipClassifier, RandomFeatures
 from tatslib.studies import long_sky, long_videos
 from tatslib.studies.drift import Ruler
@@ -28,6 +29,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
     def get(name: str, seed: int = 0) -> object:
         asked.append((name, seed))
+        if name == "sky/implicit":
+            return SimpleNamespace(model=ImplicitGenerator(ImplicitConfig(resolution=16, classes=1)))
         gpt = GPTConfig(codes=8, layers=1, heads=2, width=8, latent_shape=(4, 2, 2))
         return SimpleNamespace(model=(VQGAN(TINY) if "vqgan" in name else GPT(gpt)).eval())
 
@@ -46,9 +49,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return asked
 
 
-@pytest.mark.parametrize("arm", long_sky.ARMS)
+@pytest.mark.parametrize("arm", [*long_sky.ARMS, *long_sky.OPPONENT])
 def test_every_arm_makes_skies_of_the_length_by_models_of_the_seed(tiny, arm: str) -> None:
-    frames = long_sky.ARMS[arm](2, 3, 32).frames
+    frames = (long_sky.ARMS | long_sky.OPPONENT)[arm](2, 3, 32).frames
     assert frames.shape == (3, 32, 16, 16, 3) and frames.dtype == np.uint8
     assert {seed for _, seed in tiny} <= {2}
 
@@ -81,3 +84,9 @@ def test_the_samples_are_frames_of_the_first_video(tiny) -> None:
     first = long_sky.real(0, 10, FRAMES).frames
     assert np.array_equal(unpack(numbers["real"]["ends"]), first[:, [0, -1]])
     assert np.array_equal(unpack(numbers["real"]["paces"]["every-100th"]), first[0, [0, 100]])
+
+
+def test_the_opponent_is_measured_by_the_same_rulers(tiny) -> None:
+    numbers = long_sky.run(1, long_sky.OPPONENT)
+    assert set(numbers) == {"implicit"} and set(numbers["implicit"]) == set(long_sky.run(1)["real"])
+    assert ("sky/implicit", 1) in tiny

@@ -6,7 +6,7 @@ few more than one, so what a long sky goes through was hardly ever seen in one p
 Letters: V videos, n windows of a video, T H W frames, F latent frames.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +19,7 @@ from tatslib.evaluation import long
 from tatslib.randomness import derive_seed
 from tatslib.sampling import sliding_window
 from tatslib.studies.drift import FILTERS, REAL_CLIPS, TOP_P, ruler
-from tatslib.studies.long_videos import BLOCK, FRAMES, Films, decoded, in_pieces, limit_of, measure, through
+from tatslib.studies.long_videos import BLOCK, FRAMES, Arm, Films, decoded, in_pieces, limit_of, measure, through
 from tatslib.studies.packing import pack
 from tatslib.studies.results import Numbers, Study
 from tatslib.training.device import default_device
@@ -54,14 +54,23 @@ def window(seed: int, videos: int, frames: int, context: int) -> Films:
     return replace(decoded(vqgan, tokens, None), known=False)
 
 
-ARMS = {"real": real, "rebuilt": rebuilt} | {f"base-{k}": partial(window, context=k) for k in CONTEXTS}
+def implicit(seed: int, videos: int, frames: int) -> Films:
+    """The DIGAN-like generator of coordinates and time, of a training seed (C.3)."""
+    generator = recipes.get("sky/implicit", seed).model.to(default_device())
+    return Films(generator.sample(videos, frames, seed=seed), None, known=False)
 
 
-def run(seed: int) -> Numbers:
+ARMS: dict[str, Arm] = {"real": real, "rebuilt": rebuilt} | {f"base-{k}": partial(window, context=k) for k in CONTEXTS}
+
+
+OPPONENT: dict[str, Arm] = {"implicit": implicit}
+
+
+def run(seed: int, arms: Mapping[str, Arm] = ARMS) -> Numbers:
     """Make and measure the videos of one arm after another."""
     rods = ruler(VIDEOS * BLOCK, "sky")
     limit = limit_of(recipes.get("sky/vqgan-replicate", seed).model, rods)
-    return {name: measure(arm(seed, VIDEOS, FRAMES), rods, limit) for name, arm in ARMS.items()}
+    return {name: measure(arm(seed, VIDEOS, FRAMES), rods, limit) for name, arm in arms.items()}
 
 
 def turning(video: Video) -> int:
@@ -105,17 +114,25 @@ def samples(seed: int) -> Numbers:
 
 def studies() -> Iterator[Study]:
     """What `make results` runs from here, with the protocols."""
+    rulers = f"""All rulers look at windows of {long.WINDOW} frames side by side; curves are means over blocks of
+        {BLOCK} windows. quality: Fréchet distance of a block to {REAL_CLIPS} training clips of skies, in random
+        features and in those of the classifier of the actions, which has never seen a sky; change: the same in percent
+        of the first block. nearest: grey levels to the nearest training clip. broken, lasts, motion, jump, colour,
+        earlier, again, unique, stripes, ends, late, later: as in the studies of the six motions."""
     yield Study(
         "long-sky",
         f"""{VIDEOS} videos of {FRAMES} frames each. real: drawn by the sky world with seeds of their own. rebuilt:
         these through sky/vqgan-replicate. base-3, base-1: sliding window over its tokens by sky/gpt-replicate, context
         of 3 latent frames or 1, top-p {TOP_P}. Each seed is another training of tokenizer and transformer, and other
-        videos. All rulers look at windows of {long.WINDOW} frames side by side; curves are means over blocks of {BLOCK}
-        windows. quality: Fréchet distance of a block to {REAL_CLIPS} training clips of skies, in random features and in
-        those of the classifier of the actions, which has never seen a sky; change: the same in percent of the first
-        block. nearest: grey levels to the nearest training clip. broken, lasts, motion, jump, colour, earlier, again,
-        unique, stripes, ends, late, later: as in the studies of the six motions.""",
+        videos. {rulers}""",
         run,
+    )
+    yield Study(
+        "long-sky-opponent",
+        f"""{VIDEOS} videos of {FRAMES} frames each by a network of coordinates and time, DIGAN-like, trained with
+        adversaries on 16-frame clips of skies (sky/implicit); three trainings. Fixed when the study long-sky was known,
+        and when short-skies had shown that two of the three trainings had fallen apart. {rulers}""",
+        partial(run, arms=OPPONENT),
     )
     yield Study(
         "sky-samples",
