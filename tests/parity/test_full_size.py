@@ -17,13 +17,14 @@ from tatslib.foreign import read_lightning
 from tatslib.training.checkpoint import load_model, read_config
 from tatslib.training.convert import convert
 from tatslib.transformer.gpt import GPT, GPTConfig
+from tatslib.transformer.interpolation import InterpolationConfig
 from tatslib.vqgan.official import FIRST_STAGE, released_state
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
 from tests.parity.test_checkpoints import MANIFESTS, options_of, state_of_manifest
 from tests.released import gpt_state, write_checkpoint
 
 ROOM = 8 * 2**30  # bytes of disk
-WINDOW = 1024  # positions of a transformer that draws one symbol after the other
+WINDOW, GAP = 1024, 1280  # positions of a transformer that draws one symbol after the other; of one that fills in
 
 
 def positions(path: Path) -> int:
@@ -32,7 +33,7 @@ def positions(path: Path) -> int:
     return int(shape[1])
 
 
-ONE_OF_EACH = [next(path for path in MANIFESTS if positions(path) == number) for number in (0, WINDOW)]
+ONE_OF_EACH = [next(path for path in MANIFESTS if positions(path) == number) for number in (0, WINDOW, GAP)]
 
 
 def on_its_own(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -67,7 +68,7 @@ def test_a_file_of_full_size_converts_and_every_number_arrives_in_its_place(path
         folder = tmp_path / "out" / "transformer"
         assert folder.is_dir() == (positions(path) > 0)
         if folder.is_dir():
-            gpt = GPT(read_config(folder, GPTConfig))
+            gpt = GPT(read_config(folder, InterpolationConfig if positions(path) == GAP else GPTConfig))
             load_model(folder, gpt)
             weights = {name: value for name, value in gpt_state(gpt).items() if not name.endswith(".mask")}
             assert len(weights) > 300 and all(torch.equal(value, checkpoint.state[n]) for n, value in weights.items())
