@@ -3,13 +3,19 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
+from tatslib.commands import leading
 from tatslib.commands.opening import open_clips
+from tatslib.datasets.audioset_drum import FPS
 from tatslib.datasets.sharded_clips import ShardedClips
 from tatslib.errors import UserError
-from tatslib.sound import read_sound
+from tatslib.randomness import numpy_generator
+from tatslib.sampling.storyline import SILENCE, SoundStory
+from tatslib.sound import RATE, as_released, read_sound, spectrogram, write_video_with_sound
 from tatslib.training.checkpoint import save_model, weights_fingerprint
 from tatslib.training.led_clips import BySound, ByText
 from tatslib.training.presets import PRESETS
@@ -61,6 +67,64 @@ def test_a_video_is_led_by_the_sound_of_a_file_and_gets_it(tats, made):
     assert 14 * 800 <= len(read_sound(made / "led.mp4")) < 18 * 800
     assert "learnt to be led by sound, not by class" in tats(SAMPLE + "--transformer @by-sound --out @x.mp4")
     assert "belong together" in tats(SAMPLE + f"--transformer @by-sound --out @x.mp4 --sound {source}")
+
+
+class Attentive(SoundStory):
+    """A storyline of sound that remembers itself, and up to which frame its windows asked."""
+
+    latest: "Attentive"
+
+    def __init__(self, *given) -> None:
+        super().__init__(*given)
+        self.asked, Attentive.latest = 0, self
+
+    def window(self, first: int, frames: int) -> Tensor:
+        self.asked = max(self.asked, (first + frames) * self.latent_frame + self.margins[1])
+        return super().window(first, frames)
+
+
+def heard_is_in_the_file(path: Path, frames: int) -> None:
+    """See that all windows, some of which reach past so many frames, heard what the file holds."""
+    story = Attentive.latest
+    assert story.asked > frames
+    whole = torch.from_numpy(as_released(spectrogram(read_sound(path), story.asked, FPS)))
+    assert (whole[frames:] > SILENCE).any(), "the file is silent there"
+    assert torch.equal(story.spectrograms[0, 0, : story.asked], whole)
+
+
+@pytest.mark.parametrize("frames", [14, 84])  # of 90: the last windows of 84 reach past the end of the file
+def test_windows_that_reach_past_the_last_frame_hear_how_the_file_goes_on(frames, tats, made, monkeypatch):
+    tats(HEARD)
+    tats("train transformer --tokens @heard --out @listens --steps 1")
+    monkeypatch.setattr(leading, "SoundStory", Attentive)
+    source = next((made / "drums" / "video" / "test").glob("*.mp4"))
+    line = f"sample --vqgan @vqgan --transformer @listens --sound {source} --sound-vqgan @listener --context-frames 1"
+    assert f"wrote {frames} frames" in tats(f"{line} --frames {frames} --out @far.mp4")
+    heard_is_in_the_file(source, frames)
+    assert len(read_sound(made / "far.mp4")) < (frames + 4) * 800  # the video's own track ends with it
+
+
+def test_a_listener_that_hears_beyond_its_window_hears_the_file_there(tmp_path, monkeypatch):
+    valid = VQGAN(SOUND_PRESETS["toy"].vqgan.replace(padding="valid"))
+    save_model(tmp_path / "listener", valid, valid.config)
+    noise = numpy_generator(0, "noise").uniform(-1, 1, 4 * RATE).astype("float32")
+    write_video_with_sound(tmp_path / "noise.mp4", np.zeros((2, 16, 16, 3), np.uint8), noise, FPS)
+    monkeypatch.setattr(leading, "SoundStory", Attentive)
+    config, lead = PRESETS["toy"].vqgan, BySound(valid).lead
+    story = leading.storyline(config, lead, 0, (), 64, tmp_path / "noise.mp4", tmp_path / "listener", 6)
+    story.window(0, 6)
+    assert valid.config.margins[1] > 0
+    heard_is_in_the_file(tmp_path / "noise.mp4", 6 * config.downsample[0])
+
+
+def test_pictures_of_sound_stay_the_same_when_more_of_it_is_read():
+    loud = numpy_generator(0, "sound").uniform(-1, 1, 60 * RATE // 30).astype("float32")
+    soft = loud * (1e-3 ** (np.arange(len(loud)) < 20 * RATE // 30)).astype("float32")  # what comes later is louder
+    for sound in (loud, soft):
+        whole = as_released(spectrogram(sound, 60, FPS))
+        for frames in (1, 7, 20):  # the last moments of a frame hear a little of the next one
+            part = as_released(spectrogram(sound[: (frames + 1) * RATE // 30], frames, FPS))
+            assert np.array_equal(part, whole[:frames])
 
 
 def test_a_video_is_led_by_a_story_of_two_texts(tats, made):

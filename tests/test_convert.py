@@ -14,6 +14,7 @@ from tatslib.datasets.tokens import TokenIndex
 from tatslib.errors import UserError
 from tatslib.training.checkpoint import load_model, read_config, weights_fingerprint
 from tatslib.training.convert import check_sliding, convert
+from tatslib.training.trained_hierarchy import load_hierarchy
 from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.transformer.official import ReleasedFacts
 from tatslib.videos import read_frames
@@ -130,6 +131,44 @@ def test_a_transformer_that_makes_no_video_by_itself_is_converted_but_not_sample
     assert facts.anchor_tokens == options.get("n_unmasked", 0)
     with pytest.raises(UserError, match=sentence):
         check_sliding(out / "transformer")
+
+
+@pytest.mark.parametrize("stored_tokens", [False, True])
+def test_a_sparse_transformer_keeps_its_distance_in_all_that_is_written_and_is_sampled_at_it(
+    tmp_path, monkeypatch, capsys, stored_tokens
+):
+    codes = 16384 if stored_tokens else 12  # the released code assumes so many where it trains on stored tokens
+    vqgan = small_vqgan(frames=16, downsample=(4, 4, 4), codes=codes)
+    own = vqgan_file(tmp_path / "vqgan.ckpt", vqgan)
+    for name, latents, options in (
+        ("sparse", 4, {"sequence_length": 64, "sample_every_n_latent_frames": 4}),
+        ("filler", 5, {"sequence_length": 20, "n_unmasked": 16}),
+        ("other", 3, {"sequence_length": 12, "n_unmasked": 16}),
+    ):
+        gpt = small_gpt(codes=codes, condition_codes=0, latent_shape=(latents, 4, 4), layers=1)
+        options |= {"unconditional": True} | ({"vtokens": True, "spatial_length": 4} if stored_tokens else {})
+        convert(
+            gpt_file(tmp_path / f"{name}.ckpt", gpt, None if stored_tokens else vqgan, **options), tmp_path / name, own
+        )
+    said = json.loads((tmp_path / "sparse" / "released.json").read_text())["hyper_parameters"]["args"]
+    assert (said["sample_every_n_latent_frames"], said["sequence_length"]) == (4, 64)
+    models = {name: tmp_path / name / "transformer" for name in ("sparse", "filler", "other")}
+    for name, stride in (("sparse", 4), ("filler", 1), ("other", 1)):
+        facts = ReleasedFacts.from_json((models[name] / "facts.json").read_text(), source="facts.json")
+        index = TokenIndex.from_json((models[name] / "data.json").read_text(), source="data.json")
+        assert (facts.latent_stride, index.latent_stride) == (stride, stride), name
+    assert load_hierarchy(vqgan, tmp_path, models["sparse"], [models["filler"]]).strides == (4, 1)
+
+    line = ["sample", "--vqgan", tmp_path / "sparse" / "vqgan", "--transformer", models["sparse"], "--frames", 21]
+    run(monkeypatch, *line, "--filler", models["filler"], "--out", tmp_path / "video.avi")
+    assert read_frames(tmp_path / "video.avi").shape == (21, 16, 16, 3)
+    for filler, sentence in (
+        (["--filler", models["other"]], "on latent frames 4 apart, but would have to write them 2 apart"),
+        ([], "makes only one latent frame in 4 of a video"),
+    ):
+        with pytest.raises(SystemExit):
+            run(monkeypatch, *line, *filler, "--out", tmp_path / "none.avi")
+        assert sentence in capsys.readouterr().err and not (tmp_path / "none.avi").exists()
 
 
 def test_a_folder_that_is_there_is_left_alone_and_a_failure_leaves_nothing(tmp_path):

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tatslib.commands import leading
 from tatslib.datasets.audioset_drum import DrumClips, audioset_drum
 from tatslib.datasets.mugen import StoryClips, mugen
 from tatslib.datasets.tokens import TokenIndex
@@ -34,6 +35,7 @@ from tatslib.vqgan.vqgan import VQGAN
 from tatslib.worlds import drums, platform_files
 from tatslib.worlds.script import events
 from tatslib.worlds.story import tell
+from tests.test_condition_commands import Attentive, heard_is_in_the_file
 from tests.test_convert import gpt_file
 from tests.test_decode import lively_gpt
 from tests.test_hierarchy_commands import Commands
@@ -236,7 +238,7 @@ def test_what_leads_a_planned_video_leads_both_its_levels(kind, lengths, tats, m
     assert not (made / "x.avi").exists()
 
 
-def test_a_sound_leads_three_levels_each_trained_on_clips_of_its_own_length(tats, made) -> None:
+def test_a_sound_leads_three_levels_each_trained_on_clips_of_its_own_length(tats, made, monkeypatch) -> None:
     for frames in (36, 20, 12):  # 9 latent frames, every 4th of them; 5, every other one; 3
         tokenize(tats, "sound", frames)
     levels = {
@@ -249,7 +251,10 @@ def test_a_sound_leads_three_levels_each_trained_on_clips_of_its_own_length(tats
     assert levels_told(made, list(levels)) == [(3, 4, 72), (3, 2, 40), (3, 1, 24)]
     source = next((made / "drums" / "video" / "test").glob("*.mp4"))
     line = f"sample --vqgan @vqgan --transformer @high --frames 30 --sound {source} --sound-vqgan @listener --out "
-    assert "wrote 30 frames" in tats(line + "@three.mp4 --filler @middle --filler @low")
+    monkeypatch.setattr(leading, "SoundStory", Attentive)
+    assert "wrote 30 frames" in tats(line + "@three.mp4 --filler @middle --filler @low --context-frames 1")
+    assert Attentive.latest.asked == 52  # its anchors: latent frames 0, 4, 8, with windows of 3 of them up to 12
+    heard_is_in_the_file(source, 30)
     assert read_frames(made / "three.mp4").shape == (30, 24, 24, 3)
     assert "low was trained on latent frames 1 apart" in tats(line + "@x.mp4 --filler @low --filler @middle")
 

@@ -13,7 +13,7 @@ from tatslib.sampling.filters import Filters
 from tatslib.sampling.hierarchical import Hierarchy
 from tatslib.sampling.noise import seeded_noise
 from tatslib.sampling.sliding_window import sample
-from tatslib.sampling.storyline import SILENCE, Constant, SoundStory, Sparse, Story, TextStory, TokenStory
+from tatslib.sampling.storyline import SILENCE, Constant, SoundStory, Sparse, Story, TextStory, TokenStory, reach
 from tatslib.transformer.conditions import sound_condition, sound_prefix, text_condition
 from tatslib.transformer.gpt import GPTConfig
 from tatslib.transformer.interpolation import InterpolationConfig
@@ -145,6 +145,21 @@ def test_each_level_asks_about_the_span_of_its_own_windows() -> None:
     assert {first for first, frames in story.asked if frames == 5} == {0, 4, 8}
     assert {first for first, frames in story.asked if frames == 3} == {0, 2, 4, 6, 8, 10}
     assert len(Sparse(story, 4)) == 1
+
+
+@pytest.mark.parametrize("levels", [1, 3])
+@pytest.mark.parametrize("latent_frames", [1, 2, 5, 6, 13])
+def test_windows_reach_as_far_as_is_said_with_the_shortest_context_and_never_farther(
+    levels: int, latent_frames: int
+) -> None:
+    whole = hierarchy()
+    planned = Hierarchy(whole.anchors, whole.fillers[: levels - 1])
+    said = reach(planned.strides, CONFIG.latent_shape[0], latent_frames)
+    for context in (1, 2):
+        story = Overheard(1, lambda first, frames: encode(["walks"]))
+        hierarchical.sample(planned, story, latent_frames, context_frames=context, progress=False)
+        farthest = max(first + frames for first, frames in story.asked)
+        assert farthest == said if context == 1 else farthest <= said
 
 
 # ------------------------------------------------------------------------------------------------------------- sound

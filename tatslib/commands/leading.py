@@ -17,6 +17,7 @@ from tatslib.training.convert import FACTS
 from tatslib.training.led_clips import BySound, ByText
 from tatslib.transformer.official import ReleasedFacts
 from tatslib.vqgan.config import VQGANConfig
+from tatslib.vqgan.sound import sound_config
 
 ASKED = {"text": "--text", "sound": "--sound and --sound-vqgan", "class": "--label"}
 
@@ -87,11 +88,14 @@ def storyline(
     label: int,
     text: Sequence[str],
     text_frames: int,
-    sound: Sound | None,
+    sound: Path | None,
     sound_vqgan: Path | None,
-    frames: int,
+    latent_frames: int,
 ) -> Tensor | Storyline:
-    """What one video of so many frames is told; `check_told` comes before it.
+    """What one video is told; `check_told` comes before it.
+
+    Of a file of sound is read what the windows can ask for, the moments after the last frame included: a transformer
+    was told of whole clips, so it has to hear how the file goes on. There is silence only where the file has ended.
 
     Args:
         config: of the VQGAN of the video.
@@ -99,12 +103,13 @@ def storyline(
         label: the class, if neither text nor sound is given.
         text: pieces of a story, the last of which goes on to the end.
         text_frames: how long each of the others lasts.
-        sound: float32 (N,) in [-1, 1].
+        sound: a file.
         sound_vqgan: folder of the VQ-VAE of sound.
-        frames: T.
+        latent_frames: how many of them windows ask for, see `sampling.storyline.reach`.
 
     Raises:
-        UserError: if the VQ-VAE of sound is another one than that which the transformer learnt to be led by.
+        UserError: if the VQ-VAE of sound is another one than that which the transformer learnt to be led by, or the
+            sound is damaged as far as it is read.
     """
     latent_frame = config.downsample[0]
     if lead and text:
@@ -117,7 +122,9 @@ def storyline(
                 f"the transformer learnt to be led by the tokens of another VQ-VAE of sound than {sound_vqgan}: name "
                 "that one instead."
             )
-        pictures = torch.from_numpy(as_released(spectrogram(sound, frames, FPS)))
+        frames = latent_frames * latent_frame + sound_config(listener).margins[1]
+        # one frame more, because the last moments of a frame hear a little of the next one
+        pictures = torch.from_numpy(as_released(spectrogram(sound_of(sound, frames + 1), frames, FPS)))
         return SoundStory(listener, rearrange(pictures, "T F M -> 1 1 T F M"), latent_frame)
     return torch.tensor([[label]])
 

@@ -16,6 +16,7 @@ from tatslib.errors import UserError
 from tatslib.progress import progress
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.hierarchical import stream
+from tatslib.sampling.storyline import reach
 from tatslib.sound import write_video_with_sound
 from tatslib.training.trained_hierarchy import load_hierarchy
 from tatslib.videos import check_suffix, to_uint8, write_video
@@ -60,7 +61,8 @@ def sample_command(
         label: class number from 0 on, for a model that knows classes.
         text: what happens, for a model that was trained on texts; several, each with a --text of its own, are a story.
         text_frames: how long each text of a story lasts; the last one goes on to the end.
-        sound: a file with a sound track, for a model that was trained on sounds; the video (.mp4) gets it, too.
+        sound: a file with a sound track, for a model that was trained on sounds; the video (.mp4) gets it, too. What
+            is heard after the last frame still tells its windows what they lead up to.
         sound_vqgan: folder of the VQ-VAE that turns sound into tokens.
         context_frames: latent frames to look back upon; absent, all that fit.
         top_k: draw among the k likeliest tokens.
@@ -91,7 +93,8 @@ def sample_command(
     if not text and sound is None and label == (null := hierarchy.anchors.config.null_token):
         raise UserError(f"{transformer} knows the classes 0 to {null - 1}, got {label}; --guidance 0 names none.")
     latent_frames = -(-frames // model.config.downsample[0]) + sum(model.config.latent_margins)
-    told = storyline(model.config, lead, label, text, text_frames, track, sound_vqgan, frames)
+    farthest = reach(hierarchy.strides, hierarchy.anchors.config.latent_shape[0], latent_frames)
+    told = storyline(model.config, lead, label, text, text_frames, sound, sound_vqgan, farthest)
     draws = (filters, context_frames, seed)
     tokens = stream(hierarchy, told, latent_frames, *draws, gaps_at_once=gaps_at_once, guidance=guidance)
     watched = progress(tokens, label="sampling", total=latent_frames, unit="latent frame")

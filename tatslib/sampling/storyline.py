@@ -18,6 +18,7 @@ from einops import rearrange
 from torch import Tensor
 
 from tatslib.errors import UserError
+from tatslib.sampling.plan import frames_needed
 from tatslib.transformer.conditions import sound_condition
 from tatslib.vqgan.sound import encode_sound, sound_config
 from tatslib.vqgan.vqgan import VQGAN
@@ -169,6 +170,21 @@ class Sparse:
     def window(self, first: int, frames: int) -> Tensor:
         """The condition of so many sparse latent frames: of all from the first of them to the last."""
         return self.story.window(first * self.stride, (frames - 1) * self.stride + 1)
+
+
+def reach(strides: Sequence[int], window: int, latent_frames: int) -> int:
+    """How many latent frames of a storyline are asked for, from the first on, when so many of video are drawn.
+
+    They are more than are drawn: a window tells of a whole clip, of which the latent frame to draw need not be the
+    last. With the shortest context, one latent frame, just so many are asked for; with a longer one no more.
+
+    Args:
+        strides: how many latent frames those of each level lie apart, as in `Hierarchy.strides`; (1,) slides only.
+        window: t, latent frames of the transformer that begins.
+        latent_frames: F, from 1 on.
+    """
+    last = frames_needed(strides, latent_frames)[0] - 1  # of the sparse latent frames
+    return (max(last - 1, 0) + window - 1) * strides[0] + 1
 
 
 def as_storyline(condition: Tensor | Storyline) -> Storyline:

@@ -60,9 +60,11 @@ def implicit(seed: int, videos: int, frames: int) -> Films:
     return Films(generator.sample(videos, frames, seed=seed), None, known=False)
 
 
-ARMS: dict[str, Arm] = {"real": real, "rebuilt": rebuilt} | {f"base-{k}": partial(window, context=k) for k in CONTEXTS}
-
-
+ARMS: dict[str, Arm] = {
+    "real": real,
+    "rebuilt": rebuilt,
+    **{f"base-{k}": partial(window, context=k) for k in CONTEXTS},
+}
 OPPONENT: dict[str, Arm] = {"implicit": implicit}
 
 

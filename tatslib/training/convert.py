@@ -89,6 +89,7 @@ def _write_transformer(
         codes=released.gpt.config.codes,
         latent_shape=released.gpt.config.latent_shape,
         vqgan=weights_fingerprint(first_stage),
+        latent_stride=released.facts.latent_stride,
         lead=_lead(released, sound_stage),
     )
     lines = [_write_vqgan(first_stage, folder / "vqgan"), _write_gpt(released, index, folder / "transformer")]
