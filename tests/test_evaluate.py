@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tatslib import cli
 from tatslib.commands.evaluate import evaluate_command, open_networks, open_real
 from tatslib.datasets.clips import ClipDataset
+from tatslib.errors import UserError
 from tatslib.evaluation import evaluate as evaluation
 from tatslib.evaluation.draws import generated_draws, real_draws
 from tatslib.evaluation.evaluate import evaluate
@@ -249,6 +251,11 @@ def test_frozen_videos_are_still_and_keep_their_colours(tmp_path):
         ({"videos": "{mixed}"}, "videos of one model have one size"),
         ({"videos": "{short}"}, "has 5 frames, and 8 of each are to be measured"),
         ({"videos": "{cut}"}, "002.avi"),
+        ({"videos": "{torn}"}, "_00000004.jpg cannot be read as an image"),
+        ({"videos": "{changing}"}, "changes its picture size on the way"),
+        ({"videos": "{empty}"}, "is empty"),
+        ({"out": "{empty}"}, "is a folder: name a file in it"),
+        ({"out": "{arrays}/samples.npz/numbers.json"}, "which is no folder"),
         ({"against": "{cut}", "dataset": "folder"}, "002.avi"),
         ({"metric": ("psnr",), "frame": 9}, "add `--frames 9`"),
         ({"metric": ("ssim",), "frame": 8}, "none of the 20 real videos is named '020'"),
@@ -263,8 +270,13 @@ def test_frozen_videos_are_still_and_keep_their_colours(tmp_path):
 def test_a_mistake_is_named_before_anything_is_computed(options, sentence, place, tmp_path, monkeypatch):
     monkeypatch.setenv("TATS_HOME", str(tmp_path / "home"))
     paths = {"classifier": place / "classifier", "nowhere": tmp_path / "nowhere"}
-    paths |= {name: tmp_path / name for name in ("arrays", "mixed", "short", "cut")}
+    paths |= {name: tmp_path / name for name in ("arrays", "mixed", "short", "cut", "torn", "changing", "empty")}
     paths["arrays"].mkdir()
+    paths["empty"].mkdir()
+    for name, frame in (("torn", b"no picture"), ("changing", None)):
+        write_video(paths[name] / "frames", np.zeros((8, 16, 16, 3), np.uint8))
+        fourth = sorted((paths[name] / "frames").iterdir())[3]
+        Image.fromarray(np.zeros((10, 16, 3), np.uint8)).save(fourth) if frame is None else fourth.write_bytes(frame)
     np.savez(paths["arrays"] / "samples.npz", np.zeros(3))
     write(write(paths["mixed"], 1, seed=0).parent / "mixed" / "others", 1, seed=0, size=20)
     write(paths["short"], 2, seed=0, frames=5)
@@ -276,7 +288,7 @@ def test_a_mistake_is_named_before_anything_is_computed(options, sentence, place
     asked = {"videos": place / "made", "against": place / "real", "features": "{classifier}", "metric": ("kvd",)}
     asked |= {"frames": 8, "repeats": 1}
     asked |= {k: v.format(**paths) if isinstance(v, str) else v for k, v in {**asked, **options}.items()}
-    asked |= {name: Path(asked[name]) for name in ("videos", "against")}
+    asked |= {name: Path(asked[name]) for name in ("videos", "against", "out") if name in asked}
     monkeypatch.setattr(evaluation, "gather", None)
     with pytest.raises(ValueError) as error:
         evaluate_command(**asked)
@@ -297,6 +309,23 @@ def test_previews_beside_videos_are_no_frames_and_a_folder_of_frames_is_a_video(
     write_video(tmp_path / "frames", read_frames(tmp_path / "000.mp4"))
     (tmp_path / "preview.png").write_bytes(b"no picture at all")
     assert [path.name for path in find_videos(tmp_path)] == ["000.mp4", "001.mp4", "frames"]
+
+
+def test_folders_behind_links_count_once_and_hidden_ones_not(tmp_path, monkeypatch):
+    write(tmp_path / "elsewhere", 2, seed=0)
+    write(tmp_path / "made", 1, seed=1)
+    (tmp_path / "made" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "made" / "round").symlink_to(tmp_path / "made")
+    write(tmp_path / "made" / ".half written", 1, seed=2)
+    names = [str(path.relative_to(tmp_path / "made")) for path in find_videos(tmp_path / "made")]
+    assert names == ["000.mp4", "linked/000.mp4", "linked/001.mp4"]
+
+    def refused(place: str) -> object:
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr("os.scandir", refused)
+    with pytest.raises(UserError, match=r"made cannot be read \(Permission denied\)"):
+        find_videos(tmp_path / "made")
 
 
 def test_the_command_prints_and_writes_numbers_with_their_protocol(place, tmp_path, monkeypatch, capsys):

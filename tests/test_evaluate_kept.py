@@ -66,10 +66,10 @@ def test_processes_share_the_clips_by_index_and_leave_each_other_their_rows(tmp_
     for rank in (0, 1):
         monkeypatch.setattr(gathering, "rank", lambda rank=rank: rank)
         mine, computed = gather(pixels(), readers(CLIPS), tmp_path / "two", "")
-        assert computed == 20 and torch.equal(mine, whole[rank::2])
+        assert computed == 20 and torch.allclose(mine, whole[rank::2], rtol=1e-9)  # in batches of another size
     monkeypatch.undo()
     together, computed = gather(pixels(), readers(CLIPS), tmp_path / "two", "")
-    assert computed == 0 and torch.equal(together, whole)
+    assert computed == 0 and torch.allclose(together, whole, rtol=1e-9)
 
 
 def test_other_pixels_are_another_key_and_a_damaged_file_is_made_anew(tmp_path):

@@ -137,6 +137,24 @@ def test_each_window_has_its_own_place_on_the_curves_of_single_windows(tiny) -> 
         assert np.mean(each[name]) == pytest.approx(np.mean(numbers[name]), rel=1e-5)
 
 
+def test_what_is_nearest_is_looked_for_once_and_is_what_the_evaluation_finds_by_itself(tiny, monkeypatch) -> None:
+    made, rods = Films(noise(12, 64, seed=3), None), long_videos.ruler(0)
+    asked, search = [], long_videos.long.nearest_real
+
+    def nearest_real(*videos: Video) -> torch.Tensor:
+        asked.append(len(videos[0]))
+        return search(*videos)
+
+    monkeypatch.setattr(long_videos.long, "nearest_real", nearest_real)
+    numbers = long_videos.measure(made, rods, limit=60.0)
+    assert asked == [12]
+    networks = {"random": rods.random, "classifier": rods.classifier}
+    alone = long_videos.long.evaluate(made.frames, rods.real, networks, rods.classifier, limit=60.0, together=4)
+    assert asked == [12, 12]
+    assert all(numbers[name] == pytest.approx(alone[name]) for name in ("nearest", "broken", "lasts", "ccs", "jump"))
+    assert numbers["each"]["nearest"] == pytest.approx(search(made.frames, rods.real).mean(0).tolist())
+
+
 def test_tokens_that_stand_still_are_told_apart_by_whether_the_video_is_broken() -> None:
     tokens = torch.arange(2 * 8 * 4).view(2, 8, 2, 2)
     tokens[0, 4:] = tokens[0, 4]  # stands still in its second half

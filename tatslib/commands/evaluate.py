@@ -1,6 +1,7 @@
 """`tats evaluate`."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,14 +17,14 @@ from tatslib.evaluation import long as long_videos
 from tatslib.evaluation.evaluate import Evaluation, evaluate
 from tatslib.evaluation.long_folder import LongEvaluation, check_long, evaluate_long
 from tatslib.evaluation.networks import Extractor, open_network, open_perceptual
-from tatslib.evaluation.protocol import DISTANCES, PAPER_FRAME, REPEATS, Settings, as_json
-from tatslib.evaluation.report import report
+from tatslib.evaluation.protocol import DISTANCES, LONG, PAPER_FRAME, REPEATS, Settings
+from tatslib.evaluation.report import as_json, report
 from tatslib.evaluation.videos_folder import VideosFolder, find_videos
 from tatslib.files import refusals_in_words, replacing
 from tatslib.home import home
 from tatslib.training.checkpoint import write_text
 from tatslib.training.device import available_cores
-from tatslib.viz.differences import draw_differences
+from tatslib.viz.differences import draw_differences, save_on_white
 
 PAPER_RESOLUTION = 128  # of all data sets whose FVD is reported (3.1)
 
@@ -91,6 +92,8 @@ def evaluate_command(
         raise UserError("--long has measures of its own: leave out either --metric or --long.")
     if long is None and perceptual is not None:
         raise UserError("--perceptual is for LPIPS of the first and the last frame of long videos: add --long.")
+    if out is not None:
+        check_out(out)
     metrics = metric or (DISTANCES if long is None else ())
     settings = Settings(metrics=metrics, clips=clips, repeats=repeats, seed=seed, frame=frame, long=long)
     with process_group():
@@ -151,13 +154,27 @@ def open_real(
     return real, layout
 
 
+def check_out(out: Path) -> None:
+    """Refuse, before hours of work, a file that could not be written after them.
+
+    Raises:
+        UserError: if it is a folder, or lies where no file can be.
+    """
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder: name a file in it, such as {out / 'numbers.json'}.")
+    there = next(folder for folder in out.absolute().parents if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        reason = "nothing may be written there" if there.is_dir() else "which is no folder"
+        raise UserError(f"--out {out} cannot be written: it would lie in {there}, {reason}; choose another place.")
+
+
 def show(evaluation: Evaluation, out: Path | None) -> None:
     """Print what was measured, and write it to a file."""
     print(report(evaluation))
     if out is not None:
         with refusals_in_words(out):
             # what is not a number stands as null already: NaN and Infinity would be no JSON
-            content = json.dumps(as_json(evaluation.protocol, evaluation.numbers), indent=2, allow_nan=False)
+            content = json.dumps(as_json(evaluation), indent=2, allow_nan=False)
             write_text(out, content + "\n")
         print(f"\nwrote the numbers and the protocol to {out}")
         if isinstance(evaluation, LongEvaluation):
@@ -169,9 +186,10 @@ def draw(evaluation: LongEvaluation, picture: Path) -> None:
     last = evaluation.protocol.settings.long
     assert last is not None
     first = last - long_videos.APART
-    drawn = draw_differences(evaluation.difference, first, last, evaluation.videos)
+    protocol = evaluation.protocol
+    drawn = draw_differences(evaluation.difference, first, last, evaluation.videos, protocol.generated.name)
     with refusals_in_words(picture), replacing(picture) as temporary:
-        drawn.savefig(temporary, facecolor="white", dpi=150)
+        save_on_white(drawn, temporary, protocol.of(LONG))
     print(f"drew where frames {first:,} and {last:,} differ to {picture}")
 
 

@@ -75,9 +75,9 @@ class Distances(NamedTuple):
         """ "quality", and "change", the same in percent of each repeat's first window (Fig. 5); None if that is 0."""
         start = [part[:, :1] for part in self]
         if any((first <= 0).any() for first in start):
-            return {"quality": _with_interval(self), "change": None}
+            return {"quality": _with_interval(self, 0), "change": None}
         change = Distances(*(100 * (part / first - 1) for part, first in zip(self, start, strict=True)))
-        return {"quality": _with_interval(self), "change": _with_interval(change)}
+        return {"quality": _with_interval(self, 0), "change": _with_interval(change, -100)}
 
 
 def window_distances(windows: Tensor, draws: Draws, real: Sequence[Draw]) -> Distances:
@@ -124,8 +124,11 @@ def real_against_real(real: Sequence[Draw], clips: int) -> Numbers | None:
     return {**summary(found), "clips": min(clips, len(real[0].rows))}
 
 
-def _with_interval(found: Distances) -> Numbers:
-    """Mean and spread over repeats, and an interval by the jackknife, None where there are too few groups of videos."""
+def _with_interval(found: Distances, least: float) -> Numbers:
+    """Mean and spread over repeats, and an interval by the jackknife, None where there are too few groups of videos.
+
+    No value can be below `least`, and neither is an interval.
+    """
     groups = min(len(found.without_real), len(found.without_generated))
     sides = [part.T.tolist() for part in (found.without_real, found.without_generated)]  # (n, g) each
     means = [summary(repeats) for repeats in found.repeats.T.tolist()]
@@ -133,7 +136,9 @@ def _with_interval(found: Distances) -> Numbers:
     return {
         "mean": [point["mean"] for point in means],
         "spread": _curve([point["spread"] for point in means]),
-        "interval": _curve([interval(one["mean"], error, groups) for one, error in zip(means, errors, strict=True)]),
+        "interval": _curve(
+            [interval(one["mean"], error, groups, least) for one, error in zip(means, errors, strict=True)]
+        ),
         "repeats": found.repeats.tolist(),
     }
 

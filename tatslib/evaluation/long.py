@@ -270,6 +270,7 @@ def evaluate(
     limit: float | None = None,
     together: int = 1,
     clips_per_dimension: float = CLIPS_PER_DIMENSION,
+    near: Tensor | None = None,
 ) -> dict[str, Any]:
     """All of the above for one set of long videos, as lists and numbers that JSON can hold.
 
@@ -283,6 +284,7 @@ def evaluate(
         limit: see `broken_from`; without one "broken" and "lasts" are left out.
         together: windows that make a block, for all curves but CCS and ICS; see `quality`.
         clips_per_dimension: see `quality`.
+        near: float32 (V, n), `nearest_real` of these videos, which takes time, where it is known already.
 
     Returns:
         Curves over blocks: "quality" and "change" (in percent) by network; "nearest", "motion", "colour" and "earlier"
@@ -301,7 +303,7 @@ def evaluate(
         name: quality(seen, clip_features(networks[name], real), together, clips_per_dimension)
         for name, seen in looks.items()
     }
-    near = nearest_real(videos, real)  # (V, n)
+    near = nearest_real(videos, real) if near is None else near  # (V, n)
     moved = torch.stack([frame_changes(part).mean(1) for part in some_windows(videos, frames).swapaxes(0, 1)], dim=1)
     numbers: dict[str, Any] = {
         "quality": distances,

@@ -50,7 +50,8 @@ def distances(distance: Distance, real: Sequence[Draw], generated: Sequence[Draw
         real: the draws of R + 1 repeats; each is held against the next one too, to show what real clips score.
         generated: those of R repeats.
         seed: of subsets.
-        biased: whether the distance of small sets is larger, so that smaller ones shall be shown.
+        biased: whether the distance of small sets is larger, so that smaller ones shall be shown; such a distance is
+            never below 0, and neither is its interval.
 
     Returns:
         "mean" and "spread" over the "repeats"; "error", the standard error by the jackknife of the first repeat, and
@@ -64,7 +65,7 @@ def distances(distance: Distance, real: Sequence[Draw], generated: Sequence[Draw
     found = {
         **summary(repeats),
         "error": error,
-        "interval": interval(fmean(repeats), error, groups),
+        "interval": interval(fmean(repeats), error, groups, least=0 if biased else -math.inf),
         "real against real": summary([distance(one.rows, other.rows) for one, other in others]) if others else None,
     }
     return found | ({"by count": bias(distance, real, generated, seed)} if biased else {})
@@ -194,7 +195,7 @@ def group_count(videos: Sequence[int]) -> int:
     return min(len(set(videos)), GROUPS)
 
 
-def interval(value: float, error: float | None, groups: int) -> list[float] | None:
+def interval(value: float, error: float | None, groups: int, least: float = -math.inf) -> list[float] | None:
     """Of 95 %, around a value, from its standard error.
 
     Args:
@@ -202,6 +203,7 @@ def interval(value: float, error: float | None, groups: int) -> list[float] | No
         error: by the jackknife.
         groups: that were left out, of the side that has fewer. Student's t with one degree of freedom less is
             cautious: the other side's groups tell something as well.
+        least: what no value can be below.
 
     Returns:
         Its ends; None without an error, or for fewer than five groups.
@@ -209,7 +211,7 @@ def interval(value: float, error: float | None, groups: int) -> list[float] | No
     if error is None or groups - 1 not in STUDENT_95:
         return None
     width = STUDENT_95[groups - 1] * error
-    return [value - width, value + width]
+    return [max(value - width, least), value + width]
 
 
 def summary(values: Sequence[float]) -> Numbers:

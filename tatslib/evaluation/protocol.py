@@ -1,7 +1,7 @@
 """What is measured and how: the protocol without which no number stands."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,7 +19,10 @@ PAPER_VIDEOS_LONG = 512  # long ones (B.1)
 PAPER_FRAME = 45  # of SSIM and PSNR, counted from 1 (3.1, Table 1c)
 REPEATS = 10  # "we run the evaluations for 10 times and report the standard deviations" (B.1)
 
-JACKKNIFE = "distances: jackknife over up to 20 groups of videos, Student's t, none of fewer than 5 groups"
+JACKKNIFE = (
+    "distances: jackknife over up to 20 groups of videos, Student's t, none of fewer than 5 groups, "
+    "Fréchet distances not below 0"
+)
 HOW = {  # an interval of 95 % is found, by metric
     **dict.fromkeys(DISTANCES, JACKKNIFE),
     "is": "IS: bootstrap over clips, within 1 and the number of classes",
@@ -77,7 +80,8 @@ class Side(Config):
         size = f" of {self.width}x{self.height}" if self.height else ""
         skipped = f" ({self.skipped} skipped)" if self.skipped else ""
         stride = "every frame" if self.stride == 1 else f"every {self.stride} frames"
-        return f"{self.name} ({self.layout}{split}): {self.videos} videos{size}{skipped}, {self.position}, {stride}"
+        videos = "1 video" if self.videos == 1 else f"{self.videos:,} videos"
+        return f"{self.name} ({self.layout}{split}): {videos}{size}{skipped}, {self.position}, {stride}"
 
 
 class Looker(Config):
@@ -152,9 +156,3 @@ def intervals(metrics: Sequence[str]) -> str | None:
     """How the intervals of these metrics are found, in one line; None where none has any."""
     found = dict.fromkeys(HOW[metric] for metric in metrics)
     return f"95 %; {'; '.join(found)}" if found else None
-
-
-def as_json(protocol: Protocol, numbers: dict[str, Any]) -> dict[str, Any]:
-    """What is written to a file: the protocol once, and beside each number in a line."""
-    beside = {metric: {**found, "protocol": protocol.of(metric)} for metric, found in numbers.items()}
-    return {"protocol": protocol.model_dump(mode="json"), "metrics": beside}

@@ -6,17 +6,17 @@ from tatslib.evaluation.evaluate import Evaluation
 from tatslib.evaluation.measures import Numbers
 from tatslib.evaluation.protocol import LONG, PAIRED, Looker, Protocol
 
-NAMES = {"fvd": "FVD", "kvd": "KVD", "is": "IS", "motion": "motion", "colour": "colour", "ssim": "SSIM", "psnr": "PSNR"}
+NAMES = {"fvd": "FVD", "kvd": "KVD", "is": "IS", "ssim": "SSIM", "psnr": "PSNR, dB"}
 WORDS = {
     "change": "change from frame to frame, grey levels",
     "still": "share of still frames",
     "first and last frame": "colour correlation of first and last frame",
 }
+PIXEL_NAMES = {"motion": f"{WORDS['change']}, and {WORDS['still']}", "colour": WORDS["first and last frame"]}
 SUMMARY = ("mean", "spread", "interval", "repeats")
 ALONG = {  # what is measured of long videos
-    "quality": "distance of each window",
     "change": "change of it, percent of the first window",
-    "ccs": "CCS",
+    "ccs": "CCS, share of videos in the class of their first window",
     "ics": "ICS, nats",
     "area": "area under CCS",
     "nearest": "nearest real clip, grey levels",
@@ -32,6 +32,16 @@ ALONG = {  # what is measured of long videos
     "ends": "first against last frame",
     "real against real": "real clips against real ones",
 }
+OTHERS = {  # what some of these have beside a mean
+    "median": "median {}",
+    "still but for jumps": "share of videos that are still but for jumps {}",
+    "share": "share {}",
+    "frames": "median {} frames",
+    "share of power": "mean share of the power {}",
+    "clips": "{} of one draw against all of another",
+}
+ENDS = {"ssim": "SSIM", "colour": "correlation of colour histograms", "lpips": "LPIPS"}
+SHOWN = 8  # windows of a curve that are printed: more of them would be lines that no screen holds
 
 
 def report(evaluation: Evaluation) -> str:
@@ -44,32 +54,63 @@ def report(evaluation: Evaluation) -> str:
     return "\n".join(lines)
 
 
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """What is written to a file: the protocol once, and beside each number what it is called and a line of protocol.
+
+    The name counts, not the key: "fvd" in other features than I3D's is no FVD.
+    """
+    protocol = evaluation.protocol
+    beside = {
+        metric: {**_names(metric, found, protocol), **found, "protocol": protocol.of(metric)}
+        for metric, found in evaluation.numbers.items()
+    }
+    return {"protocol": protocol.model_dump(mode="json"), "metrics": beside}
+
+
 def long_lines(numbers: Numbers, protocol: Protocol) -> list[str]:
-    """What was measured along long videos; a curve is a line, in the order of time, with its limits below it."""
-    lines = []
+    """What was measured along long videos; a curve has a column a window, its limits below it.
+
+    Of many windows, `SHOWN` are printed, from the first to the last.
+    """
+    length, frames = protocol.settings.long or 0, protocol.frames
+    windows = length // frames
+    shown = [round(k * (windows - 1) / (min(windows, SHOWN) - 1)) for k in range(min(windows, SHOWN))]
+    curves = {
+        name: _rows(found, windows, shown)
+        for name, found in numbers.items()
+        if isinstance(found, dict) and isinstance(found.get("mean"), list)
+    }
+    head = [f"{frames * window + 1:,}" for window in shown]
+    width = 2 + max(len(text) for rows in [{"": head}, *curves.values()] for texts in rows.values() for text in texts)
+    lines = [_row("from frame", head, width)]
+    if windows > SHOWN:
+        lines.insert(0, f"{SHOWN} of {windows} windows of {frames} frames; --out writes all of them")
     for name, found in numbers.items():
-        label = ALONG.get(name, name)
-        if name == "quality":
-            label = f"{title('fvd', protocol.networks[name])}, {label}"
+        label = along_name(name, protocol)
         if found is None:
-            reason = "every draw holds all of them" if name == "real against real" else "the first is 0"
+            reason = "every draw holds all of them" if name == "real against real" else "that of the first window is 0"
             lines.append(f"{label}: none, {reason}")
         elif not isinstance(found, dict):
             lines.append(f"{label}: {number(found)}")
-        elif isinstance(found.get("mean"), list):
-            lines += [f"{label}:", *_curve(found)]
+        elif name in curves:
+            lines += [f"{label}:", *(_row(row, texts, width) for row, texts in curves[name].items())]
         elif name == "ends":
-            lines += [f"{label}, {NAMES.get(kind, kind)}: {_ends(value)}" for kind, value in found.items()]
+            lines += [f"{label}, {ENDS[kind]}: {_ends(value)}" for kind, value in found.items()]
         else:
-            others = [
-                f"{k} {number(v)}" for k, v in found.items() if k not in ("mean", "spread", "interval", "repeats")
-            ]
+            others = [OTHERS[k].format(number(v)) for k, v in found.items() if k not in SUMMARY and v is not None]
             lines.append(f"{label}: " + "; ".join([*([_single(found)] if "mean" in found else []), *others]))
     if "ccs" not in numbers:
         lines.append("CCS, ICS: none, no classifier; add --classifier c3d")
-    if protocol.clips[LONG].generated == protocol.generated.videos:
+    if protocol.settings.repeats > 1 and protocol.clips[LONG].generated == protocol.generated.videos:
         lines.append("  ± is over repeats; what has none is of the same videos in each: make more, to draw from them")
     return lines
+
+
+def along_name(name: str, protocol: Protocol) -> str:
+    """What is measured of long videos, in words with its unit."""
+    if name == "quality":
+        return f"{title('fvd', protocol.networks[name])}, window by window"
+    return ALONG[name]
 
 
 def title(metric: str, looker: Looker) -> str:
@@ -78,6 +119,13 @@ def title(metric: str, looker: Looker) -> str:
         kind = "Fréchet" if metric == "fvd" else "kernel"
         return f"{kind} distance in other features than FVD's" if metric == "fvd" else f"{kind} distance, not KVD"
     return "inception score of another classifier" if metric == "is" and looker.name != "c3d" else NAMES[metric]
+
+
+def _names(metric: str, numbers: Numbers, protocol: Protocol) -> dict[str, Any]:
+    """The name of a metric, or those of all that is measured of long videos."""
+    if metric == LONG:
+        return {"names": {name: along_name(name, protocol) for name in numbers}}
+    return {"name": PIXEL_NAMES.get(metric) or title(metric, protocol.networks[metric])}
 
 
 def number(value: float | None) -> str:
@@ -95,8 +143,7 @@ def _lines(metric: str, numbers: Numbers, protocol: Protocol) -> list[str]:
     if metric in PAIRED:
         left = ", and left out" if metric == "psnr" else ""
         equal = f"; {numbers['equal']} pairs are equal{left}" if numbers["equal"] else ""
-        unit = " dB" if metric == "psnr" and numbers["mean"] is not None else ""
-        return [f"{NAMES[metric]}: {number(numbers['mean'])}{unit} ({_between(numbers['interval'])}){equal}"]
+        return [f"{NAMES[metric]}: {number(numbers['mean'])} ({_between(numbers['interval'])}){equal}"]
     if "repeats" not in numbers:
         return [
             f"{WORDS[name]}: "
@@ -131,11 +178,18 @@ def _between(interval: list[float] | None) -> str:
     return "no interval" if interval is None else f"{number(interval[0])} to {number(interval[1])}"
 
 
-def _curve(found: Numbers) -> list[str]:
+def _rows(found: Numbers, windows: int, shown: list[int]) -> dict[str, list[str]]:
+    """A curve, its spread and its limits at some windows; blank where a curve begins later than the video."""
     rows: dict[str, list[Any] | None] = {"": found["mean"], "±": found["spread"]}
     if found["interval"]:
-        rows |= {"95 % from": [low for low, _ in found["interval"]], "to": [high for _, high in found["interval"]]}
-    return [f"  {name:9s} {' '.join(map(number, values))}" for name, values in rows.items() if values]
+        sides = [[None if ends is None else ends[side] for ends in found["interval"]] for side in (0, 1)]
+        rows |= {"95 % from": sides[0], "to": sides[1]}
+    texts = {name: [*[""] * (windows - len(row)), *map(number, row)] for name, row in rows.items() if row}
+    return {name: [row[window] for window in shown] for name, row in texts.items()}
+
+
+def _row(name: str, texts: list[str], width: int) -> str:
+    return f"  {name:10s}{''.join(f'{text:>{width}}' for text in texts)}".rstrip()
 
 
 def _single(found: Numbers) -> str:

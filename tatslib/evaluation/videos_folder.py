@@ -8,7 +8,7 @@ Letters: T frames of a clip, H W its height and width.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tatslib.datasets.layout import contents
@@ -68,16 +68,15 @@ def find_videos(folder: Path) -> list[Path]:
     """All videos of a folder and the folders in it, sorted; images beside a video file are no frames but previews.
 
     Raises:
-        UserError: if there are none.
+        UserError: if there are none, or a folder cannot be read.
     """
     videos, others = [], set()
-    for place, _, names in os.walk(folder):
-        visible = [name for name in names if not name.startswith(".")]
+    for place, visible in _walk(folder):
         files = [Path(place, name) for name in visible if name.lower().endswith(SUFFIXES)]
         others |= {Path(name).suffix for name in visible if name.lower().endswith(ARRAYS)}
         videos += files
         if not files and any(name.lower().endswith(IMAGE_SUFFIXES) for name in visible):
-            videos.append(Path(place))
+            videos.append(place)
     if not videos:
         found = contents(folder) if folder.is_dir() or not folder.exists() else f"{folder} is a file"
         advice = f"; {', '.join(sorted(others))} hold arrays: write them with `tatslib.videos.write_video`"
@@ -113,7 +112,7 @@ def first_frames(path: Path, length: int) -> Video:
 
     Raises:
         DamagedVideo: if it announces as many, but was cut off.
-        UserError: if it has fewer.
+        UserError: if it has fewer, one of them cannot be read, or they are of several sizes.
     """
     try:
         return read_frames(path, length=length)
@@ -122,9 +121,34 @@ def first_frames(path: Path, length: int) -> Video:
     except UserError as error:
         if 0 < (announced := claimed_frames(path)) < length:
             raise UserError(f"{path} has {announced} frames, and {length} of each are to be measured.") from error
-        if announced:
+        if announced and not path.is_dir():  # of a folder, the error names the image
             raise DamagedVideo(
                 f"{path} was cut off: it announces {announced} frames, and not even the {length} that are measured "
                 "can be decoded."
             ) from error
         raise
+    except ValueError as error:  # of what stacks them
+        raise UserError(f"{path} changes its picture size on the way: take it out, or mend it.") from error
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder once, also behind links, with the names in it; what is hidden is none of them.
+
+    What is just being written is hidden, so that it counts when it is whole.
+
+    Raises:
+        UserError: if one cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        if folder.is_dir():
+            raise UserError(f"{error.filename} cannot be read ({error.strerror}): take it out of {folder}, or mend it.")
+
+    seen = set()
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if (real := os.path.realpath(place)) in seen:  # a link back, or a second one
+            folders.clear()
+            continue
+        seen.add(real)
+        yield Path(place), [name for name in names if not name.startswith(".")]

@@ -189,10 +189,12 @@ def measure(made: Films, rods: Ruler, limit: float) -> Numbers:
     """
     networks: dict[str, FeatureNetwork] = {"random": rods.random, "classifier": rods.classifier}
     judge = rods.classifier if made.known else None
-    numbers = long.evaluate(made.frames, rods.real, networks, judge, made.labels, limit=limit, together=BLOCK)
+    near = long.nearest_real(made.frames, rods.real)  # (V, n)
+    numbers = long.evaluate(
+        made.frames, rods.real, networks, judge, made.labels, limit=limit, together=BLOCK, near=near
+    )
     lag = min(LONGEST_LAG, made.frames.shape[1] // 2)
     numbers["again"] = long.autocorrelation(made.frames, lag).mean(0).tolist()
-    near = long.nearest_real(made.frames, rods.real)  # (V, n)
     numbers["each"] = each_window(made.frames, near, rods)
     if made.tokens is not None:
         numbers["tokens_repeat"] = still_tokens(made.tokens, long.broken_from(near, limit) < near.shape[1])
