@@ -268,7 +268,8 @@ LONG = (
         ),
         "11 Stripes",
         '{"stripes": "stripes"}',
-        "With a small re-creation of such a generator, and on another world than the sky.",
+        "With a small re-creation of such a generator. Of its three trainings on skies two fell apart, and the third "
+        "has a weaker wave than the world itself.",
     ),
     Claim(
         "sky-outlier",

@@ -71,20 +71,21 @@ def test_the_protocol_says_what_is_done():
     assert all(name in study.protocol.lower() for name in (*TOKENIZERS, *OPPONENTS, "held_out", "rebuilt", "floor"))
 
 
-def test_skies_are_measured_without_what_only_classes_have(rods, monkeypatch):
+@pytest.mark.parametrize(("world", "words"), [("sky", "skies"), ("taichi", "every fourth frame")])
+def test_worlds_without_classes_are_measured_without_what_only_classes_have(rods, monkeypatch, world, words):
     asked = []
 
     def made(arm, seed, labels, training, world):
         asked.append((arm, seed, training, world))
         return rods.held_out
 
-    monkeypatch.setattr(short_skies, "ruler", lambda world: rods if world == "sky" else None)
+    monkeypatch.setattr(short_skies, "ruler", {world: rods}.__getitem__)
     monkeypatch.setattr(short_skies, "made_clips", made)
     monkeypatch.setattr(short_skies, "recipes", SimpleNamespace(get=lambda name, seed: SimpleNamespace(model=name)))
     monkeypatch.setattr(short_skies, "through_tokenizer", lambda model, clips: (None, clips))
-    numbers = short_skies.run(2)
+    study = {study.name: study for study in short_skies.studies()}[{"sky": "short-skies"}.get(world, f"short-{world}")]
+    numbers = study.run(2)
     assert set(numbers) == {"floor", "held_out", "rebuilt_replicate", "replicate", "implicit"}
     assert all(set(numbers[arm]) == {"classifier", "random", "motion"} for arm in numbers if arm != "floor")
-    assert asked == [("replicate", 2, 2, "sky"), ("implicit", 2, 2, "sky")]
-    (study,) = short_skies.studies()
-    assert "skies" in study.protocol
+    assert asked == [("replicate", 2, 2, world), ("implicit", 2, 2, world)]
+    assert words in study.protocol

@@ -64,7 +64,7 @@ def new_generator(config: ImplicitConfig | RecurrentConfig, seed: int = 0) -> Im
 
 
 def baseline_recipes(preset: Preset, seed: int) -> dict[str, Recipe]:
-    """`actions/implicit`, `actions/recurrent`, the same for skies: clips as the preset's tokenizer sees them."""
+    """`actions/implicit`, `actions/recurrent`, and of two worlds without classes: clips as the tokenizer sees them."""
     size = {"resolution": preset.vqgan.resolution, "frames": preset.vqgan.frames}
     models = {"implicit": ImplicitConfig(**size), "recurrent": RecurrentConfig(**size)}
     return {
@@ -74,6 +74,6 @@ def baseline_recipes(preset: Preset, seed: int) -> dict[str, Recipe]:
             training=TRAINING[name].replace(seed=seed),
             seed=seed,
         )
-        for world in ("actions", "sky")
+        for world in ("actions", "sky", "taichi")
         for name, model in models.items()
     }

@@ -38,7 +38,7 @@ def table(scale: Scale, seed: int = 0) -> dict[str, Recipe]:
             training=preset.classifier,
         ),
     }
-    for world in ("actions", "sky"):
+    for world in ("actions", "sky", "taichi"):
         for padding in get_args(SpatialMode):
             vqgan, tokens = f"{world}/vqgan-{padding}", f"{world}/tokens-{padding}"
             recipes[vqgan] = VQGANRecipe(
