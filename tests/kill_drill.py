@@ -79,9 +79,11 @@ def kill(run: Path, after: int, aimed: bool, chance: random.Random) -> str:
     left_behind = unfinished(run)
     child, log = in_child(run), run / "log.jsonl"
     while not log.exists() or log.read_bytes().count(b"\n") <= after:
+        check_alive(child)
         time.sleep(0.001)
     if aimed:
         while not unfinished(run) - left_behind:
+            check_alive(child)
             time.sleep(0.0002)
     else:
         time.sleep(chance.random() * 0.03)
@@ -91,6 +93,12 @@ def kill(run: Path, after: int, aimed: bool, chance: random.Random) -> str:
     assert done <= KILLED_BEFORE, f"the kill came after step {done} and leaves too few losses to compare"
     what = "in a save" if unfinished(run) - left_behind else "while computing"
     return f"after step {done:2d} {what}"
+
+
+def check_alive(child: int) -> None:
+    """Fail, in the place of waiting for ever, when a training has ended before it could be killed."""
+    ended, status = os.waitpid(child, os.WNOHANG)
+    assert ended == 0, f"the training ended by itself with status {status}: it was to be killed"
 
 
 def drill(folder: Path, runs: int, seed: int) -> list[str]:

@@ -4,13 +4,16 @@ import math
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from tatslib.commands import train as commands
+from tatslib.commands.train_sound import train_sound_command
 from tatslib.datasets.tokens import Lead, TokenClips, TokenIndex
 from tatslib.errors import UserError
 from tatslib.training.paper_presets import PAPER_PRESETS
 from tatslib.training.presets import PRESETS
 from tatslib.training.train_transformer import gpt_config
+from tatslib.training.train_vqgan import warmup_of
 
 
 def clips_of(latent_shape: tuple[int, int, int], codes: int = 16384, lead: Lead | None = None) -> TokenClips:
@@ -110,3 +113,24 @@ def test_the_papers_own_times_ask_for_a_quarter_of_what_a_v100_can_do():
     assert 0.2 < sky["vqgan"].utilisation(8, 15.7e12, 57) < 0.35
     assert 0.2 < sky["base"].utilisation(8, 15.7e12, 240) < 0.3
     assert not math.isclose(sky["base"].total_flops, PAPER_PRESETS["ucf101"].budgets()["base"].total_flops)
+
+
+def test_the_plan_of_taichi_says_that_its_pair_needs_a_vqgan_of_its_own(capsys) -> None:
+    commands.train_plan_command("taichi")
+    assert "VQGAN of its own" in capsys.readouterr().out
+    commands.train_plan_command("sky")
+    assert "of its own" not in capsys.readouterr().out
+
+
+def test_no_steps_are_refused_and_not_taken_for_the_presets(tmp_path) -> None:
+    for command in (commands.train_vqgan_command, train_sound_command):
+        with pytest.raises(ValidationError, match="steps"):
+            command(tmp_path, tmp_path / "run", steps=0)
+
+
+def test_a_run_that_goes_on_for_more_steps_keeps_its_warm_up(tmp_path) -> None:
+    preset = PRESETS["toy"].vqgan_training
+    assert warmup_of(tmp_path, preset, 8) == 2 and warmup_of(tmp_path, preset, 10**6) == preset.warmup_without_codes
+    begun = preset.replace(steps=8, warmup_without_codes=2)
+    (tmp_path / "training.json").write_text(begun.to_json())
+    assert warmup_of(tmp_path, preset, 10**6) == 2

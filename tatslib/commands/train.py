@@ -19,7 +19,7 @@ from tatslib.training.presets import PRESETS, Scale
 from tatslib.training.train_guided import guidable
 from tatslib.training.train_interpolation import InterpolationTraining, interpolation_config
 from tatslib.training.train_transformer import TransformerTraining, gpt_config, train_transformer
-from tatslib.training.train_vqgan import evaluate_vqgan, train_vqgan
+from tatslib.training.train_vqgan import evaluate_vqgan, train_vqgan, warmup_of
 from tatslib.vqgan.padding import Mode
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig
 
@@ -40,6 +40,11 @@ def train_plan_command(
     budget = table(list(paper.budgets().values()), gpu, gpus, utilisation)
     print(f"{paper.title}: {paper.vqgan.resolution}x{paper.vqgan.resolution} pixels, condition: {paper.condition.kind}")
     print(budget)
+    if paper.frame_stride > 1:
+        print(
+            f"TATS-base takes every {paper.frame_stride}th frame and the hierarchical pair every frame (B.1), so the "
+            "pair has a VQGAN of its own: add the row of the VQGAN once more to train both."
+        )
 
 
 @train.command(name="vqgan")
@@ -90,8 +95,8 @@ def train_vqgan_command(
     config = config.replace(padding=padding)
     wanted = {"steps": steps, "batch": batch, "accumulate": accumulate, "learning_rate": learning_rate}
     wanted = {name: value for name, value in {**wanted, "gan_start": gan_start}.items() if value is not None}
-    warmup = min(settings.warmup_without_codes, (steps or settings.steps) // 4)  # a short trial gets a codebook too
-    training = settings.replace(seed=seed, warmup_without_codes=warmup, **wanted)
+    training = settings.replace(seed=seed, warmup_without_codes=0, **wanted)
+    training = training.replace(warmup_without_codes=warmup_of(out, settings, training.steps))
     begin = None
     if weights is not None:
         begin = VQGAN(read_config(weights, VQGANConfig, expected=config))
@@ -148,7 +153,7 @@ def train_transformer_command(
     settings = row.transformer_training
     if preset is not None:
         settings = as_in_the_paper(preset, "base" if latent_stride == 1 else "sparse", clips)
-    settings = settings.replace(seed=seed, steps=steps or settings.steps)
+    settings = settings.replace(seed=seed, steps=settings.steps if steps is None else steps)
     with process_group():
         config, training = guidable(plain, settings, condition_dropout, out)
         if preset is not None:
@@ -201,7 +206,7 @@ def train_interpolation_command(
     settings = row.transformer_training
     if preset is not None:
         settings = as_in_the_paper(preset, "filler", clips)
-    changes = {"seed": seed, "loss_over": loss_over, "steps": steps or settings.steps}
+    changes = {"seed": seed, "loss_over": loss_over, "steps": settings.steps if steps is None else steps}
     always_told = InterpolationTraining(**{**settings.model_dump(), **changes})
     with process_group():
         config, training = guidable(plain, always_told, condition_dropout, out)

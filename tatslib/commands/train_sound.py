@@ -10,6 +10,7 @@ from tatslib.distributed import first_on_each_machine, is_main, process_group
 from tatslib.training.device import default_device
 from tatslib.training.presets import Scale
 from tatslib.training.train_sound import SOUND_PRESETS, evaluate_sound, train_sound
+from tatslib.training.train_vqgan import warmup_of
 
 SPLITS: tuple[Literal["train", "test"], ...] = ("train", "test")
 UNSEEN = 8  # pixels of pictures that nobody looks at
@@ -40,9 +41,9 @@ def train_sound_command(
     """
     preset = SOUND_PRESETS[scale]
     config, settings = preset.vqgan, preset.training
-    warmup = min(settings.warmup_without_codes, (steps or settings.steps) // 4)  # a short trial gets a codebook too
-    wanted = {"steps": steps or settings.steps, "batch": batch or settings.batch}
-    training = settings.replace(seed=seed, warmup_without_codes=warmup, **wanted)
+    wanted = {name: value for name, value in {"steps": steps, "batch": batch}.items() if value is not None}
+    training = settings.replace(seed=seed, warmup_without_codes=0, **wanted)
+    training = training.replace(warmup_without_codes=warmup_of(out, settings, training.steps))
     with process_group():
         with first_on_each_machine():  # which decodes the videos for the others
             length = config.frames + sum(config.forward_margins)

@@ -243,6 +243,20 @@ def clip_within_margins(video: Tensor, config: VQGANConfig) -> Tensor:
     return video[:, :, before : video.shape[2] - after]  # (B, C, T, H, W)
 
 
+def warmup_of(run: Path, settings: VQGANTraining, steps: int) -> int:
+    """Steps as a plain autoencoder of a training with another number of steps than a preset's.
+
+    A short trial gets a codebook, too. A run that goes on, be it for more steps, keeps what it was begun with.
+
+    Raises:
+        UserError: if the run's own settings cannot be read.
+    """
+    begun = run / "training.json"
+    if begun.is_file():
+        return type(settings).from_json(begun.read_text(), source=begun).warmup_without_codes
+    return min(settings.warmup_without_codes, steps // 4)
+
+
 def train_vqgan(
     config: VQGANConfig,
     training: VQGANTraining,
