@@ -10,11 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from tatslib.cli import main
+from tatslib.commands.evaluate import open_real
 from tatslib.datasets.audioset_drum import audioset_drum
 from tatslib.datasets.check import LAYOUTS, check, clips_of, detect, share_at_least
 from tatslib.datasets.taichi import taichi
 from tatslib.datasets.ucf101 import ucf101
-from tatslib.errors import UserError
+from tatslib.errors import UserError, one_line
 from tatslib.videos import frame_paths, write_video
 from tatslib.viz.lengths import draw_lengths
 from tatslib.worlds import actions, drums, sky
@@ -187,9 +188,9 @@ def test_the_quick_check_believes_what_files_announce(tmp_path: Path) -> None:
     write_video(tmp_path / "train" / "a.mp4", numbered_video(12))
     whole = (tmp_path / "train" / "a.mp4").read_bytes()
     (tmp_path / "train" / "a.mp4").write_bytes(whole[:-60])
-    assert check(tmp_path, quick=True).frames("train") == [12]
-    assert "frames announced" in check(tmp_path, quick=True).describe()
-    assert not check(tmp_path).frames("train")
+    assert check(tmp_path, "taichi", quick=True).frames("train") == [12]
+    assert "frames announced" in check(tmp_path, "taichi", quick=True).describe()
+    assert not check(tmp_path, "taichi").frames("train")
 
 
 def test_a_folder_without_a_data_set_is_one_sentence(tmp_path: Path) -> None:
@@ -199,8 +200,66 @@ def test_a_folder_without_a_data_set_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"There is no data set 'taich' \(perhaps you meant 'taichi'\)"):
         check(tmp_path, "taich")
     (tmp_path / "train").mkdir()
-    with pytest.raises(UserError, match="The train split of Taichi-HD"):
+    with pytest.raises(UserError, match=r"No data set's layout is found there .* holds train\.$"):
         check(tmp_path)
+    with pytest.raises(UserError, match="The train split of Taichi-HD"):
+        check(tmp_path, "taichi")
+
+
+def test_folders_of_classes_as_the_released_code_wants_ucf101_are_not_taken_for_taichi(tmp_path: Path) -> None:
+    for split, name in (("train", "v_Archery_g01_c01"), ("test", "v_Archery_g08_c01")):
+        write_video(tmp_path / split / "Archery" / f"{name}.avi", numbered_video(6))
+    (tmp_path / "train" / ".DS_Store").touch()
+    with pytest.raises(UserError) as caught:
+        check(tmp_path)
+    sentence = one_line(str(caught.value))
+    assert "holds folders of classes (Archery)" in sentence and "as the released code wants UCF-101" in sentence
+    assert "one folder UCF-101" in sentence and "ucfTrainTestlist beside it" in sentence
+    real, layout = open_real(tmp_path, None, "train", None, {"length": 4, "resolution": 16, "cache": tmp_path / "c"})
+    assert layout == "folder" and real.stride == 1 and real.windows == 2 * 3
+    assert check(tmp_path, "taichi").layout.stride == 4  # who says so has it read so
+
+
+def test_what_the_sentence_about_folders_of_classes_says_to_do_makes_them_read(tmp_path: Path) -> None:
+    actions.write(tmp_path / "own", groups=8, mean_frames=4, size=8)
+    for video in (tmp_path / "own" / "UCF-101").rglob("*.avi"):
+        split = "test" if "_g08_" in video.name else "train"
+        shutil.copytree(video.parent, tmp_path / "released" / split / video.parent.name, dirs_exist_ok=True)
+    with pytest.raises(UserError, match=r"into one folder UCF-101 and ucfTrainTestlist beside it"):
+        detect(tmp_path / "released")
+    for split in ("train", "test"):
+        shutil.copytree(tmp_path / "released" / split, tmp_path / "videos" / "UCF-101", dirs_exist_ok=True)
+    shutil.copytree(tmp_path / "own" / "ucfTrainTestlist", tmp_path / "videos" / "ucfTrainTestlist")
+    assert check(tmp_path / "videos").dataset == "ucf101" and not check(tmp_path / "videos").problems
+
+
+def test_videos_that_merely_lie_in_train_and_test_are_not_taken_for_taichi(
+    roots: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"No data set's layout .* the folder above has that of AudioSet-Drum: name it"):
+        check(roots["drums"] / "video")
+    for name in ("a.mp4", "b#1.mp4"):
+        write_video(tmp_path / "train" / name, numbered_video(6))
+    with pytest.raises(UserError, match=r"No data set's layout .* say --dataset taichi if they are Taichi-HD's"):
+        check(tmp_path)
+    assert check(tmp_path, "taichi").frames("train") == [6, 6]
+
+
+@pytest.mark.parametrize("above", ["", "taichi", "taichi-png"])
+def test_real_taichi_is_recognised_as_files_as_folders_of_frames_and_from_the_folder_above(
+    tmp_path: Path, above: str
+) -> None:
+    for split, name in (("train", "u6rJiF-gPx8#000080#000300.mp4"), ("test", "-RH8E-0kPKc#000000#000128.mp4")):
+        video = tmp_path / above / split / name
+        if above == "taichi-png":
+            write_video(video.with_suffix(""), numbered_video(6), stem="", first=0)
+            video.with_suffix("").rename(video)  # the official script keeps the suffix
+        else:
+            write_video(video, numbered_video(6))
+    report = check(tmp_path)
+    assert report.dataset == "taichi" and report.frames("train") == report.frames("test") == [6]
+    shutil.rmtree(tmp_path / above / "train")  # one split is enough to know it by
+    assert detect(tmp_path) == "taichi"
 
 
 def test_the_curve_of_figure_15_is_the_share_of_videos_that_are_long_enough() -> None:

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tatslib.datasets.audioset_drum import audioset_drum, drum_pairs
+from tatslib.datasets.sound_cache import SoundCache, stated_rate
 from tatslib.errors import UserError, one_line
-from tatslib.sound import RATE, read_sound, spectrogram
+from tatslib.sound import RATE, read_sound, spectrogram, write_video_with_sound
 from tatslib.videos import read_frames
 from tatslib.viz import show_videos
 from tatslib.worlds import drums
@@ -168,6 +169,47 @@ def test_sound_from_the_track_is_nearly_that_of_the_pickle(root: Path, tmp_path:
     for video in range(4):
         difference = np.abs(theirs.sound(video) - ours.sound(video))
         assert difference.mean() < 0.06 and theirs.sound(video).std() > 0.3
+
+
+def clicked(path: Path, fps: float, frame: int = 50, frames: int = 60) -> None:
+    """A video with a short tone that sets in with one of its frames."""
+    start, length = int(np.ceil(frame * RATE / fps)), int(frames * RATE / fps)
+    sound = np.zeros(length, np.float32)
+    sound[start : start + 300] = 0.8 * np.sin(2 * np.pi * 1500 * np.arange(300) / RATE)
+    write_video_with_sound(path, np.zeros((frames, 16, 16, 3), np.uint8), sound, fps)
+
+
+@pytest.mark.parametrize("fps", [30, 25, 29.97, 15])
+def test_a_click_in_a_track_is_heard_in_its_frame_at_whatever_rate_the_file_states(tmp_path: Path, fps: float) -> None:
+    path = tmp_path / "video" / "train" / "1.mp4"
+    path.parent.mkdir(parents=True)
+    clicked(path, fps)
+    assert stated_rate(path) == pytest.approx(fps)
+    data = audioset_drum(tmp_path, sound="track", length=60, resolution=16, cache=tmp_path / "cache")
+    loudest = data.sound(0, 0).max(axis=(1, 2))
+    assert loudest.argmax() == 50 and loudest[:49].max() < loudest[50] - 0.5
+    assert data.told == ("sound from tracks" if fps == 30 else "sound from tracks at their own frame rates")
+
+
+def test_a_cached_sound_is_not_taken_for_that_at_another_rate(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    clicked(path, 25)
+    cache = SoundCache(tmp_path / "cache")
+    wrong, right = cache.from_track(path, 60, 30.0), cache.from_track(path, 60, stated_rate(path))
+    assert wrong != right and len(list((tmp_path / "cache").iterdir())) == 2
+    assert cache.read(right).max(axis=(1, 2)).argmax() == 50
+    assert cache.from_track(path, 60, 25.0) == right
+
+
+def test_a_rate_with_which_no_sound_can_be_cut_is_refused_with_its_numbers(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(root / "video", tmp_path / "video")
+    options = {"sound": "track", "resolution": 16, "cache": tmp_path / "cache"}
+    for rate, words in ((0.0, "90 frames at 0 a second"), (0.001, "90 frames at 0.001 a second")):
+        monkeypatch.setattr("tatslib.datasets.audioset_drum.stated_rate", lambda path, rate=rate: rate)
+        with pytest.raises(UserError, match=rf"None of 4 .*00001\.mp4 announces {words}: .*mend the file"):
+            audioset_drum(tmp_path, **options)
 
 
 def test_the_papers_resolution_is_the_default(root: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from tatslib.datasets.clips import LINES_ABOUT_DAMAGE, ClipDataset
 from tatslib.datasets.frame_cache import FORGIVEN
 from tatslib.datasets.layout import contents
-from tatslib.datasets.sound_cache import SoundCache
+from tatslib.datasets.sound_cache import SoundCache, stated_rate
 from tatslib.errors import UserError
 from tatslib.sound import Spectrogram
 from tatslib.videos import claimed_frames
@@ -26,7 +26,7 @@ from tatslib.videos import claimed_frames
 logger = logging.getLogger("tatslib")
 
 RESOLUTION = 64  # the paper's (3.1 and B.1); the released reader cannot be told and takes 96
-FPS = 30.0  # the clips are published with their number of frames, not with their rate: our reading of it
+FPS = 30.0  # of a sound without a video: the clips are published without their rate, so this is our reading of it
 PLACES = (("stft/{}", "video/{}"), ("{}/stft_pickle", "{}/mp4"))  # of spectrograms and of videos, in a split
 ARCHIVE = "AudioSet_Dataset"  # the folder that the archive unpacks to
 
@@ -35,7 +35,8 @@ class DrumClips(ClipDataset):
     """Clips of video with the spectrogram of what is heard while each of their frames is shown.
 
     Args:
-        pairs: for each video the pickle of its spectrogram; None computes it from the video's own sound track.
+        pairs: for each video the pickle of its spectrogram; None computes it from the video's own sound track, at the
+            rate of frames that its file states.
         options: of `ClipDataset`; `cache` holds both frames and spectrograms.
 
     Raises:
@@ -45,6 +46,7 @@ class DrumClips(ClipDataset):
     def __init__(self, pairs: Sequence[tuple[Path, Path | None]], **options: Any) -> None:
         self.sounds = SoundCache(options.get("cache"))
         self._sound_of: dict[Path, Path] = {}
+        self._rates: set[float] = set()
         silent: dict[Path, str] = {}
         for video, pickled in pairs:
             try:
@@ -58,7 +60,8 @@ class DrumClips(ClipDataset):
         if not self._sound_of:
             raise UserError(f"None of {len(pairs)} videos has a usable sound; the first: {next(iter(silent.values()))}")
         super().__init__(list(self._sound_of), **{"resolution": RESOLUTION, **options})
-        self.told = "sound from tracks" if any(pickled is None for _, pickled in pairs) else ""
+        tracks = "sound from tracks" if any(pickled is None for _, pickled in pairs) else ""
+        self.told = tracks + (" at their own frame rates" if self._rates - {FPS} else "")
         self.skipped |= silent
 
     def clips_with_sound(
@@ -86,7 +89,10 @@ class DrumClips(ClipDataset):
     def _spectrogram(self, video: Path, pickled: Path | None) -> Path:
         announced = claimed_frames(video)
         if pickled is None:
-            return self.sounds.from_track(video, announced, FPS)
+            rate = stated_rate(video)
+            stored = self.sounds.from_track(video, announced, rate)
+            self._rates.add(rate)
+            return stored
         stored = self.sounds.from_pickle(pickled)
         check_sound(pickled, self.sounds.count(stored), video, announced)
         return stored
@@ -122,7 +128,8 @@ def audioset_drum(
             one above it.
         split: "train" or "test".
         sound: "pickle" takes the spectrograms that came with the videos, read without running anything in them;
-            "track" computes our own from the sound track of each video (`tatslib.sound` says how they differ).
+            "track" computes our own from the sound track of each video, at the rate of frames that its file states
+            (`tatslib.sound` says how they differ).
         options: of `ClipDataset`: length, stride, resolution (default 64), position, seed, antialias, cache, workers.
 
     Raises:

@@ -23,7 +23,7 @@ from tatslib.datasets.layout import contents
 from tatslib.datasets.mugen import Entry, check_story, mugen_entries, mugen_splits, name_repeats
 from tatslib.datasets.sky_timelapse import sky_videos
 from tatslib.datasets.sound_cache import read_pickled
-from tatslib.datasets.taichi import STRIDE, taichi_videos
+from tatslib.datasets.taichi import SIGNS, STRIDE, VIDEO_SUFFIXES, taichi_videos
 from tatslib.datasets.ucf101 import ucf101_videos
 from tatslib.errors import UserError, did_you_mean, one_line
 from tatslib.progress import progress
@@ -154,7 +154,7 @@ LAYOUTS = {  # in the order in which they are looked for
         _measure_game, "104,796 and 11,802 videos of 96 to 602 frames", splits=mugen_splits, once=True,
     ),
     "taichi": Layout(
-        "Taichi-HD", ("train", "test", "taichi", "taichi-png"),
+        "Taichi-HD", SIGNS,
         lambda root, split: [Listed(path) for path in taichi_videos(root, split)], measure_video,
         "2,668 videos", STRIDE,
     ),
@@ -167,11 +167,40 @@ def detect(root: Path) -> str:
     Raises:
         UserError: if it is none that is known.
     """
+    if (name := _recognised(root)) is not None:
+        return name
+    looked = "; ".join(f"{name}: {' or '.join(layout.signs)}" for name, layout in LAYOUTS.items())
+    raise UserError(f"No data set's layout is found there ({looked}); {contents(root)}{_advice(root)}.")
+
+
+def _recognised(root: Path) -> str | None:
     for name, layout in LAYOUTS.items():
         if root.is_dir() and any(any(root.glob(sign)) for sign in layout.signs):
             return name
-    looked = "; ".join(f"{name}: {' or '.join(layout.signs)}" for name, layout in LAYOUTS.items())
-    raise UserError(f"No data set's layout is found there ({looked}); {contents(root)}.")
+    return None
+
+
+def _advice(root: Path) -> str:
+    """What to do about a folder that looks like a data set and is none, to end a sentence; "" if it does not."""
+    folders = [root / split for split in SPLITS]
+    for folder in folders:
+        if classes := sorted({video.parent.name for video in _videos_in(folder, "*/*")}):
+            more = ", ..." if len(classes) > 1 else ""
+            return (
+                f"; {folder} holds folders of classes ({classes[0]}{more}), as the released code wants UCF-101, and "
+                "here its lists decide: put the classes of train and test into one folder UCF-101 and ucfTrainTestlist "
+                "beside it"
+            )
+    if (above := _recognised(root.resolve().parent)) is not None:
+        return f"; the folder above has that of {LAYOUTS[above].name}: name it"
+    for folder in folders:
+        if _videos_in(folder, "*"):
+            return f"; {folder} holds videos: say --dataset taichi if they are Taichi-HD's under other names"
+    return ""
+
+
+def _videos_in(folder: Path, pattern: str) -> list[Path]:
+    return [path for path in folder.glob(pattern) if path.suffix.lower() in VIDEO_SUFFIXES]
 
 
 # ----------------------------------------------------------------------------------------------------------- the check

@@ -6,13 +6,14 @@ with the video or from its sound track, and only gets its name when it is whole.
 
 from pathlib import Path
 
+import av
 import numpy as np
 
 from tatslib.errors import UserError
 from tatslib.files import replacing, state_key
 from tatslib.foreign_arrays import read_array
 from tatslib.home import home
-from tatslib.sound import BANDS, MOMENTS, Spectrogram, as_released, read_sound, spectrogram
+from tatslib.sound import BANDS, LONGEST, MOMENTS, Spectrogram, as_released, read_sound, spectrogram
 
 MOST_FRAMES, LARGEST_SIDE = 10_000, 4096  # of a spectrogram and of one picture in it: what claims more is damaged
 
@@ -31,6 +32,22 @@ def read_pickled(path: Path) -> Spectrogram:
     if not np.isfinite(pictures).all():
         raise UserError(f"{path} holds infinite numbers or none at all (nan).")
     return pictures
+
+
+def stated_rate(path: Path) -> float:
+    """Frames a second of a video as its container states them, their mean where they change; 0 if it does not say.
+
+    Raises:
+        UserError: if it cannot be opened or has no video stream.
+    """
+    try:
+        with av.open(str(path), metadata_errors="ignore") as container:
+            if not container.streams.video:
+                raise UserError(f"{path} holds no video stream.")
+            return float(container.streams.video[0].average_rate or 0)
+    except (av.error.FFmpegError, OSError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).splitlines()[0].rstrip(".").lower()
+        raise UserError(f"{path} cannot be opened as a video: {reason}.") from error
 
 
 class SoundCache:
@@ -57,11 +74,21 @@ class SoundCache:
     def from_track(self, path: Path, frames: int, fps: float) -> Path:
         """Make the spectrogram of a video's own sound track unless that was done before, and return our file of it.
 
+        Args:
+            path: the video.
+            frames: how many it has.
+            fps: frames a second, of this video. What was made at another rate is another file.
+
         Raises:
-            UserError: if the video has no sound track, or a damaged one.
+            UserError: if the video has no sound track, or a damaged one, or lasts no time that a sound can be cut into.
         """
         if not 0 < frames <= MOST_FRAMES:
             raise UserError(f"{path} announces {frames} frames: a sound is cut into 1 to {MOST_FRAMES:,} of them.")
+        if not frames <= fps * LONGEST:
+            raise UserError(
+                f"{path} announces {frames} frames at {fps:g} a second: a sound of at most {LONGEST:,.0f} seconds is "
+                "cut into frames, so mend the file, or use spectrograms that were made before."
+            )
         stored = self._stored(path, f"track of {frames} frames at {fps}")
         if not stored.exists():
             self._write(stored, as_released(spectrogram(read_sound(path, frames / fps), frames, fps)))

@@ -10,6 +10,9 @@ from tatslib.errors import UserError
 from tatslib.videos import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".webm")  # as the released code takes them
+SIGNS = tuple(  # its names tell it from other videos that lie in `train` and `test`
+    f"{place}{split}/*#*#*" for place in ("", "taichi/", "taichi-png/") for split in ("train", "test")
+)
 STRIDE = 4  # "we follow [81] to sample frames from every 4 frames" (B.1)
 
 
