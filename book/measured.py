@@ -63,7 +63,32 @@ PHRASES = [
             f"vector alone, {share(s, 'none/used_codes')} without"
         ),
     ),
+    Phrase(
+        "ledger",
+        "stability-starts",
+        lambda s: interval(s, "late-second-pass/psnr_change", "late/psnr_change", 2, "dB"),
+    ),
     Phrase("ledger", "stability", lambda s: interval(s, "second-pass/psnr_change", "ours/psnr_change", 2, "dB")),
+    Phrase(
+        "ledger",
+        "stability-others",
+        lambda s: across(s, "float32/psnr_change", "stability", "ours/psnr_change", 2, "dB") + " more than in bfloat16",
+    ),
+    Phrase(
+        "ledger",
+        "stability-others",
+        lambda s: across(s, "float32/psnr_before", "stability", "ours/psnr_before", 2, "dB") + " from it",
+    ),
+    Phrase(
+        "ledger",
+        "stability-others",
+        lambda s: across(s, "judges-group-norm/psnr_change", "stability", "ours/psnr_change", 2, "dB"),
+    ),
+    Phrase(
+        "ledger",
+        "first-stage-speed-full",
+        lambda s: f"at the paper's size {s.mean('lookup/ratio'):.1f} and {s.mean('encode/ratio'):.1f} times",
+    ),
     Phrase("ledger", "stability", lambda s: interval(s, "rate-x3/psnr_change", "ours/psnr_change", 1, "dB")),
     Phrase(
         "ledger",

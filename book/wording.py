@@ -66,9 +66,25 @@ def bare(study: Results, key: str, other: str, digits: int) -> str:
 
 
 def opening(study: Results) -> str:
-    """What opening a page of the book costs at most, of all pages and repetitions."""
-    heaviest, slowest = max(study.values("heaviest")), max(study.values("slowest"))
-    return f"the heaviest page brings {heaviest:.1f} MB, the slowest is there after {slowest:.1f} seconds"
+    """What opening a page of the book costs at most, and which chapter is the heaviest, of all repetitions."""
+    heaviest, slowest = (max(study.values(key)) for key in ("heaviest", "slowest"))
+    chapters = {
+        int(name[10:12]): max(study.values(f"pages/{name}/megabytes"))
+        for name in study.seeds[0]["pages"]
+        if name.startswith("notebooks.")
+    }
+    chapter = max(chapters, key=lambda number: chapters[number])
+    seconds = max(
+        value
+        for name in study.seeds[0]["pages"]
+        if name.startswith(f"notebooks.{chapter:02d}")
+        for value in study.values(f"pages/{name}/seconds")
+    )
+    return (
+        f"the heaviest page, the first one with its videos, brings {heaviest:.1f} MB, the slowest is there after "
+        f"{slowest:.1f} seconds; the heaviest chapter, the {chapter}th, brings {chapters[chapter]:.1f} MB in "
+        f"{seconds:.1f} seconds"
+    )
 
 
 def worth_of_first_window(study: Results) -> float:
