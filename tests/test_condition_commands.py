@@ -141,6 +141,18 @@ def test_a_video_is_led_by_a_story_of_two_texts(tats, made):
     assert "by text or by sound, not by both" in tats(
         SAMPLE + "--transformer @by-text --out @x.mp4 --sound @led.mp4 --sound-vqgan @listener --text Hm."
     )
+    said = tats(SAMPLE + f"--transformer @by-text --out @x.mp4 --text {'-'.join(['Mugen-jumps.'] * 100)}")
+    assert "reads 256 tokens of a text" in said and "shorten it" in said
+
+
+def test_texts_that_do_not_fit_are_counted_and_are_refused_where_they_must_be_whole():
+    by_text = ByText()
+    fits, longer = "jumps " * 254, "jumps " * 255
+    tokens = by_text.encode([fits, longer, "jumps"])
+    assert (by_text.told, by_text.cut) == (3, 1)
+    assert torch.equal(tokens[0], tokens[1]) and torch.equal(by_text.encode_whole([fits])[0], tokens[0])
+    with pytest.raises(UserError, match=r"reads 256 tokens of a text, and 'jumps .* has 257"):
+        by_text.encode_whole(["jumps", longer])
 
 
 @pytest.mark.parametrize(

@@ -108,12 +108,13 @@ def storyline(
         latent_frames: how many of them windows ask for, see `sampling.storyline.reach`.
 
     Raises:
-        UserError: if the VQ-VAE of sound is another one than that which the transformer learnt to be led by, or the
-            sound is damaged as far as it is read.
+        UserError: if a text is longer than what the transformer reads, the VQ-VAE of sound is another one than that
+            which the transformer learnt to be led by, or the sound is damaged as far as it is read.
     """
     latent_frame = config.downsample[0]
     if lead and text:
-        encode = ByText(padding=lead.padding).encode
+        encode = ByText(padding=lead.padding).encode_whole
+        encode(text)  # refuses at the door what a window would refuse on the way
         return TextStory([Story([(piece, text_frames) for piece in text])], encode, latent_frame)
     if lead and sound is not None and sound_vqgan is not None:
         listener = load_sound_vqgan(sound_vqgan)

@@ -82,6 +82,9 @@ def tokenize_command(
             pace = sum(shards.shards[number].clips for number in made) / (time.perf_counter() - started)
             new = f"wrote {len(made)} of {len(shards.shards)} shards, {pace:.1f} clips/s" if made else "nothing to do"
             print(f"{out}: {new}; {clips} tokenised clips are there")
+            if isinstance(leading, ByText) and leading.cut:
+                room = f"{leading.prefix.length} tokens, of which nothing is told behind them"
+                print(f"{leading.cut} of {leading.told} texts have more than {room}")
 
 
 def check_condition(condition: str, sound_vqgan: Path | None) -> None:

@@ -75,7 +75,7 @@ class Words(Config):
         return cls(ids=tuple(ids), prefix=prefix)
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Texts as condition tokens, int64 (B, n_c); what they are filled up with is masked.
+        """Texts as condition tokens, int64 (B, n_c); what they are filled up with is masked, what does not fit cut off.
 
         Raises:
             UserError: for a text with a word that the language does not have.

@@ -63,10 +63,15 @@ class ByText(Leading):
     Args:
         prefix: as many tokens of it as the released transformer reads, unless another says so.
         padding: "masked", or "released" for what the released transformer was trained on; see `text_condition`.
+
+    Attributes:
+        told, cut: how many texts were encoded, and how many of them were longer than the prefix, so that their end is
+            not told, as released.
     """
 
     def __init__(self, prefix: Prefix = RELEASED_TEXT, padding: Padding = "masked") -> None:
         self.prefix, self.padding = prefix, padding
+        self.told = self.cut = 0
 
     @property
     def source(self) -> str:
@@ -84,8 +89,29 @@ class ByText(Leading):
         return self.encode([clips.text(*place) for place in places])
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """B texts as condition tokens, int64 (B, n_c)."""
+        """B texts as condition tokens, int64 (B, n_c); what does not fit is cut off, and counted."""
+        self.told += len(texts)
+        self.cut += sum(count_tokens(text) > self.prefix.length for text in texts)
         return text_condition(Tokenizer.clip()(list(texts), self.prefix.length), self.padding)
+
+    def encode_whole(self, texts: Sequence[str]) -> Tensor:
+        """The same of texts that fit.
+
+        Raises:
+            UserError: if one has more tokens than the prefix.
+        """
+        for text in texts:
+            if (count := count_tokens(text)) > self.prefix.length:
+                raise UserError(
+                    f"the transformer reads {self.prefix.length} tokens of a text, and {text[:60]!r}... has {count} "
+                    "with its start and its end: shorten it, or tell it in several pieces that last longer."
+                )
+        return self.encode(texts)
+
+
+def count_tokens(text: str) -> int:
+    """Tokens of CLIP that a text takes, its start and its end among them."""
+    return len(Tokenizer.clip().encode(text)) + 2
 
 
 class BySound(Leading):
