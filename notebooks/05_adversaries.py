@@ -821,8 +821,8 @@ print(f"at 3 times the rate the image judge's loss is below 0.9 of chance from s
 # Clipping, which made no difference at the preset's rate, nor to the axial autoencoder, saves something here in each
 # seed, again not certain with three. Two clips a step, from which A.1 expects blobs, end a decibel and a half below
 # their start with batch norm. With group norm, which does not look at the batch, they lose a decibel less, and in the
-# maps below nothing stands out with either. (No twin goes without judges.) Judges with group norm cost a little more,
-# in every seed. Logarithms or hinges, float32 or bfloat16: PSNR does not tell.
+# maps below nothing stands out with either. (No twin goes without judges.) Judges with group norm cost a little.
+# Logarithms or hinges, float32 or bfloat16: PSNR does not tell.
 #
 # ## Blobs
 #
@@ -891,11 +891,12 @@ for arm in ("ours", "group-norm", "small-batch", "group-norm-small-batch", "rate
     print(f"{'':24s}worst patch of the picture over the average: {every.text(f'{arm}/picture')}")
 
 # %% [markdown]
-# A negative result. With group norm the first map is more uneven than with batch norm, in all seeds, but the last one
-# is calmer than the first with either, and the adversaries calm nearly all of them further. On maps the ruler works: at
-# 18 times the rate it reads several times as much. On pictures it is not proven: no patch stands out more with group
-# norm, but none does in the collapse at 18 times the rate either, which reads less than ours (2.73 ± 0.52 against 4.62
-# ± 0.34). So these numbers are no argument for batch norm. Chapter 4 has one: group norm averages over the whole clip.
+# With group norm the first map is more uneven than with batch norm, in all seeds, but the last one
+# is calmer than the first with either, and the adversaries calm nearly all of them. On maps the ruler works: at 18
+# times the rate it reads several times as much. On pictures it is not proven: with two clips a step the worst patch
+# stands out more with group norm, but the ruler reads less in the collapse at 18 times the rate than in ours (2.73 ±
+# 0.52 against 4.62 ± 0.34). These numbers are hardly an argument for batch norm. Chapter 4 has one: group norm
+# averages over the whole clip.
 #
 # ## Judges that join on the way
 #

@@ -995,7 +995,7 @@ print(f"jump: {cheap['jump']:.2f}; unique: {cheap['unique']:.1%}")
 # repetition, colour and jumps each see one thing more. So measure all of them, with real videos beside every curve, and
 # then look at the worst.
 #
-# In our world no maker wears out for certain within 1024 frames. The transformers keep shape, and class if told, and lose colour
-# and beat, vanilla ones the colour sooner. The two generators without tokens were worse from the start and stay
-# coherent in it, which a change in percent and a CCS both take for merit. What it takes at the paper's size is the subject of
-# Chapter 12.
+# In our world no maker wears out for certain within 1024 frames. The transformers keep shape, and class if told, and
+# lose colour and beat, vanilla ones the colour sooner. The two generators without tokens were worse from the start and
+# stay coherent in it, which a change in percent and a CCS both take for merit. What it takes at the paper's size is the
+# subject of Chapter 12.
