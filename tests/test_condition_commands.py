@@ -1,6 +1,7 @@
 """From drums and stories on disk to videos that are led by them: the commands, and what they say to a wrong one."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,20 +9,25 @@ import pytest
 import torch
 from torch import Tensor
 
-from tatslib.commands import leading
+from tatslib.commands import leading, sample, tokenize
 from tatslib.commands.opening import open_clips
 from tatslib.datasets.audioset_drum import FPS
 from tatslib.datasets.sharded_clips import ShardedClips
 from tatslib.errors import UserError
 from tatslib.randomness import numpy_generator
-from tatslib.sampling.storyline import SILENCE, SoundStory
+from tatslib.sampling import sliding_window
+from tatslib.sampling.plan import frames_needed
+from tatslib.sampling.storyline import SILENCE, SoundStory, Sparse, TextStory
 from tatslib.sound import RATE, as_released, read_sound, spectrogram, write_video_with_sound
 from tatslib.training.checkpoint import save_model, weights_fingerprint
-from tatslib.training.led_clips import BySound, ByText
+from tatslib.training.led_clips import BySound, ByText, count_tokens
 from tatslib.training.presets import PRESETS
 from tatslib.training.token_benchmark import EncodedAnew
+from tatslib.training.token_shards import places_of
 from tatslib.training.train_sound import SOUND_PRESETS
 from tatslib.training.train_transformer import condition_tokens, gpt_config
+from tatslib.transformer.conditions import RELEASED_TEXT, Padding
+from tatslib.transformer.gpt import GPT, GPTConfig
 from tatslib.videos import read_frames
 from tatslib.vqgan.vqgan import VQGAN
 from tatslib.worlds import drums, platform_files
@@ -151,8 +157,66 @@ def test_texts_that_do_not_fit_are_counted_and_are_refused_where_they_must_be_wh
     tokens = by_text.encode([fits, longer, "jumps"])
     assert (by_text.told, by_text.cut) == (3, 1)
     assert torch.equal(tokens[0], tokens[1]) and torch.equal(by_text.encode_whole([fits])[0], tokens[0])
-    with pytest.raises(UserError, match=r"reads 256 tokens of a text, and 'jumps .* has 257"):
+    with pytest.raises(UserError, match=r"reads 256 tokens of a text, and 'jumps .* has 257 .* shorten it, .*--text"):
         by_text.encode_whole(["jumps", longer])
+
+
+class ReadsTwelve(ByText):
+    """Leads by so few tokens of CLIP that most sentences of a game do not fit."""
+
+    def __init__(self, padding: Padding = "masked") -> None:
+        super().__init__(RELEASED_TEXT.replace(length=12), padding)
+
+
+def test_texts_that_were_cut_are_told_of_once_at_the_end_and_stored_nowhere(tats, made, monkeypatch):
+    assert "were cut" not in tats(TOLD.replace("@told", "@fits"))
+    monkeypatch.setattr(tokenize, "ByText", ReadsTwelve)
+    said = tats(TOLD.replace("@told", "@cut"))
+    (counted,) = re.findall(r"(\d+) of 33 texts had more than 12 tokens and were cut", said)
+    clips = open_clips("mugen", made / "game", "train", PRESETS["toy"].vqgan, (0, 0))
+    longer = sum(count_tokens(clips.text(*place)) > 12 for place in places_of(clips, 0, 33))
+    assert int(counted) == longer > 0
+    assert said.splitlines()[-1].count("were cut") == said.count("were cut") == 1
+    assert '"cut"' not in (made / "cut" / "index.json").read_text()
+    assert "were cut" not in tats(TOLD.replace("@told", "@cut"))  # nothing was to be done
+    monkeypatch.setattr(tokenize, "sum_over_ranks", lambda counts: counts.mul_(2))  # as if another process had as many
+    assert f"{2 * longer} of 66 texts had more" in tats(TOLD.replace("@told", "@cut-by-two"))
+
+
+def test_pieces_that_do_not_fit_into_one_window_together_are_refused_before_anything_is_sampled(
+    tats, made, monkeypatch
+):
+    tats(TOLD)
+    tats("train transformer --tokens @told --out @reads-256 --steps 1")
+    half = "-".join(["Mugen-jumps."] * 40)  # 202 tokens, with a start and an end
+    pieces = f"--text Mugen-stands. --text {half} --text {half}"
+    line = f"sample --vqgan @vqgan --transformer @reads-256 --out @pieces --context-frames 1 {pieces}"
+
+    def begin(*given: object) -> None:
+        raise UserError("the first latent frame is drawn")
+
+    monkeypatch.setattr(sample, "decode_stream", begin)
+    said = tats(f"{line} --frames 48 --text-frames 16")  # frames 20 to 35 are told of both
+    assert "reads 256 tokens of a text" in said and "--text-frames" in said
+    for fits in ("--frames 16 --text-frames 16", "--frames 48 --text-frames 64"):  # no window meets both
+        assert "is drawn" in tats(f"{line} {fits}")
+
+
+@pytest.mark.parametrize("context", [None, 1, 2])
+@pytest.mark.parametrize(("strides", "latent_frames"), [((1,), 9), ((1,), 2), ((3,), 9), ((3, 1), 10)])
+def test_spans_are_those_that_the_sampler_asks_for(strides, latent_frames, context):
+    asked = []
+
+    class Witness(TextStory):
+        def window(self, first: int, frames: int) -> Tensor:
+            asked.append(range(4 * first, 4 * (first + frames)))
+            return torch.zeros(1, 1, dtype=torch.int64)
+
+    gpt = GPT(GPTConfig(codes=8, latent_shape=(4, 1, 1), layers=1, heads=1, width=8))
+    story = Sparse(Witness([str], list, 4), strides[0])
+    needed = frames_needed(strides, latent_frames)[0]
+    sliding_window.sample(gpt, story, needed, context_frames=context, progress=False)
+    assert set(leading.spans(strides, 4, latent_frames, context, 4)) == set(asked)
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from tatslib.commands.leading import check_told
 from tatslib.datasets.shards import INDEX, ClipSource, shard_name
 from tatslib.datasets.tokenizer import Tokenizer
 from tatslib.datasets.tokens import Lead, TokenIndex, told_alike
 from tatslib.errors import UserError
-from tatslib.recipes.conditioned import ByWords, Words
+from tatslib.recipes.conditioned import ByWords, Words, platform_words
 from tatslib.training.checkpoint import save_model, weights_fingerprint
-from tatslib.training.led_clips import BySound, ByText
+from tatslib.training.led_clips import BySound, ByText, count_tokens
 from tatslib.transformer.conditions import TEXT_PADDING
 from tatslib.transformer.masks import PADDING
 from tatslib.videos import read_frames
@@ -171,6 +172,19 @@ def test_texts_that_people_wrote_are_told_where_clips_show_whole_videos(tats):
     assert "does not show them all" in tats(TOLD + "--out @written --text manual")
     assert "wrote 1 of 1 shards" in tats(TOLD + "--out @written --text manual --stride 31")
     assert "--text and --wording are for mugen" in tats(HEARD + "--out @x --sound-vqgan @ear1 --text manual")
+
+
+def test_a_small_language_counts_what_it_cuts_and_can_be_asked_to_refuse_it():
+    walks = "Mugen walks to the right, and jumps, and collects a coin, and walks to the right"
+    longer = f"{walks}, and jumps over a gap, and is killed by a worm."
+    words = platform_words()
+    by_words = ByWords(words)
+    rows = by_words.encode(["Mugen jumps.", longer])
+    assert torch.equal(rows, words(["Mugen jumps.", longer])) and (by_words.told, by_words.cut) == (2, 1)
+    said = Tokenizer.clip().decode([words.ids[number] for number in rows[1]])
+    assert said.startswith("mugen walks") and "killed" not in said
+    with pytest.raises(UserError, match=rf"reads 24 tokens of a text, and .* has {count_tokens(longer)} with"):
+        by_words.encode_whole([longer])
 
 
 def test_a_row_is_filled_up_as_the_lead_says():

@@ -162,3 +162,11 @@ def test_thousands_of_odd_texts_become_tokens(clip: Tokenizer) -> None:
         row = clip(text, 24)
         assert row.shape == (1, 24) and clip.end in row[0]
         clip.decode(row[0])
+
+
+def test_a_text_that_is_cut_can_be_noticed_and_loses_what_stands_at_its_end(clip: Tokenizer) -> None:
+    text = "Mugen walks to the right, and jumps, and is killed by a worm."
+    needed = len(clip.encode(text)) + 2
+    whole, cut = clip(text, needed)[0], clip(text, needed - 1)[0]
+    assert whole[-1] == cut[-1] == clip.end  # so the row itself does not tell
+    assert clip.decode(whole).endswith("by a worm .") and clip.decode(cut).endswith("by a worm")

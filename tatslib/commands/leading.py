@@ -1,6 +1,6 @@
 """What a video is told on the command line: a class, a text or a story of several, a sound."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from tatslib.commands.opening import load_sound_vqgan
 from tatslib.datasets.audioset_drum import FPS
 from tatslib.datasets.tokens import Lead, TokenIndex, told_alike
 from tatslib.errors import UserError
+from tatslib.sampling.plan import frames_needed
 from tatslib.sampling.storyline import SoundStory, Story, Storyline, TextStory
 from tatslib.sound import Sound, as_released, read_sound, spectrogram
 from tatslib.training.convert import FACTS
@@ -114,7 +115,7 @@ def storyline(
     latent_frame = config.downsample[0]
     if lead and text:
         encode = ByText(padding=lead.padding).encode_whole
-        encode(text)  # refuses at the door what a window would refuse on the way
+        encode(text)  # piece by piece; `check_fits` looks at those that a window tells together
         return TextStory([Story([(piece, text_frames) for piece in text])], encode, latent_frame)
     if lead and sound is not None and sound_vqgan is not None:
         listener = load_sound_vqgan(sound_vqgan)
@@ -128,6 +129,38 @@ def storyline(
         pictures = torch.from_numpy(as_released(spectrogram(sound_of(sound, frames + 1), frames, FPS)))
         return SoundStory(listener, rearrange(pictures, "T F M -> 1 1 T F M"), latent_frame)
     return torch.tensor([[label]])
+
+
+def spans(
+    strides: Sequence[int], window: int, latent_frames: int, context_frames: int | None, latent_frame: int
+) -> Iterator[range]:
+    """The frames that each window of the sparsest level tells of; those of the levels below lie within them.
+
+    Args:
+        strides: how many latent frames those of each level lie apart, as in `Hierarchy.strides`.
+        window: t, latent frames of the transformer that begins.
+        latent_frames: F of the video, from 1 on.
+        context_frames: sparse latent frames looked back upon; None for t - 1.
+        latent_frame: frames that a latent frame stands for.
+    """
+    context = window - 1 if context_frames is None else context_frames
+    last = max(0, frames_needed(strides, latent_frames)[0] - 1 - context)
+    for first in range(last + 1):
+        start, stop = first * strides[0], (first + window - 1) * strides[0] + 1
+        yield range(start * latent_frame, stop * latent_frame)
+
+
+def check_fits(story: TextStory, spans: Iterable[range]) -> None:
+    """Refuse pieces of a story that do not fit into a window together, before hours are spent on the way there.
+
+    Args:
+        story: of `storyline`.
+        spans: the frames that windows tell of.
+
+    Raises:
+        UserError: with how many tokens they have.
+    """
+    story.encode(list(dict.fromkeys(tell(span) for span in spans for tell in story.tell)))
 
 
 def sound_of(path: Path, frames: int) -> Sound:

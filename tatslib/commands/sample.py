@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import ValidationError
 from tyro.conf import UseAppendAction
 
-from tatslib.commands.leading import check_told, sound_of, storyline
+from tatslib.commands.leading import check_fits, check_told, sound_of, spans, storyline
 from tatslib.commands.opening import load_vqgan
 from tatslib.commands.tree import app
 from tatslib.config import explain
@@ -16,7 +16,7 @@ from tatslib.errors import UserError
 from tatslib.progress import progress
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.hierarchical import stream
-from tatslib.sampling.storyline import reach
+from tatslib.sampling.storyline import TextStory, reach
 from tatslib.sound import write_video_with_sound
 from tatslib.training.trained_hierarchy import load_hierarchy
 from tatslib.videos import check_suffix, to_uint8, write_video
@@ -60,6 +60,8 @@ def sample_command(
         frames: length of the video; what goes beyond it of the last latent frame is cut off.
         label: class number from 0 on, for a model that knows classes.
         text: what happens, for a model that was trained on texts; several, each with a --text of its own, are a story.
+            What a window tells, of one piece or of several that it meets, has to fit into the 256 tokens that the
+            model reads of a text.
         text_frames: how long each text of a story lasts; the last one goes on to the end.
         sound: a file with a sound track, for a model that was trained on sounds; the video (.mp4) gets it, too. What
             is heard after the last frame still tells its windows what they lead up to.
@@ -93,10 +95,13 @@ def sample_command(
     if not text and sound is None and label == (null := hierarchy.anchors.config.null_token):
         raise UserError(f"{transformer} knows the classes 0 to {null - 1}, got {label}; --guidance 0 names none.")
     latent_frames = -(-frames // model.config.downsample[0]) + sum(model.config.latent_margins)
-    farthest = reach(hierarchy.strides, hierarchy.anchors.config.latent_shape[0], latent_frames)
+    extent = (hierarchy.strides, hierarchy.anchors.config.latent_shape[0], latent_frames)
+    farthest = reach(*extent)
     told = storyline(model.config, lead, label, text, text_frames, sound, sound_vqgan, farthest)
     draws = (filters, context_frames, seed)
     tokens = stream(hierarchy, told, latent_frames, *draws, gaps_at_once=gaps_at_once, guidance=guidance)
+    if isinstance(told, TextStory):
+        check_fits(told, spans(*extent, context_frames, told.latent_frame))
     watched = progress(tokens, label="sampling", total=latent_frames, unit="latent frame")
     video = (frame for part in decode_stream(model, watched, latent_frames) for frame in to_uint8(part[0]))
     if track is not None and out.suffix == ".mp4":

@@ -4,10 +4,12 @@ import time
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from tatslib.commands.opening import DataSet, load_sound_vqgan, load_vqgan, open_clips
 from tatslib.commands.tree import app
 from tatslib.datasets.shards import shard_name
-from tatslib.distributed import first_on_each_machine, is_main, process_group
+from tatslib.distributed import first_on_each_machine, is_main, process_group, sum_over_ranks
 from tatslib.errors import UserError
 from tatslib.training.led_clips import BySound, ByText, Leading
 from tatslib.training.presets import PRESETS
@@ -52,7 +54,8 @@ def tokenize_command(
             hierarchy takes 1 for all.
         shard_clips: how many clips a file holds, a multiple of 32.
         condition: what a transformer is to be told of each clip: its class, if it has one; the text of just its
-            frames (mugen); the sound of just its frames (drums).
+            frames (mugen); the sound of just its frames (drums). Texts of more than 256 tokens are cut, as released;
+            at the end it is said how many of those encoded now were.
         sound_vqgan: folder of a trained VQ-VAE of sound, for the last.
         sound: of drums: pickle takes the spectrograms that came with the videos, track makes them from their sound.
         text: of mugen: auto is told from the log of a game, manual was written by people, about whole videos.
@@ -76,15 +79,17 @@ def tokenize_command(
             leading = BySound(load_sound_vqgan(sound_vqgan), frames or model.config.frames)
         started = time.perf_counter()
         shards, made, damaged = tokenize_in_shards(model, source, clips, shard_clips, out, leading)
+        counts = torch.tensor([leading.cut, leading.told] if isinstance(leading, ByText) else [0, 0])
+        sum_over_ranks(counts)  # each process made shards of its own
+        cut, told = counts.tolist()
         if is_main():
             for number, complaint in damaged.items():
                 print(f"{out / shard_name(number)} {complaint}: made anew")
             pace = sum(shards.shards[number].clips for number in made) / (time.perf_counter() - started)
             new = f"wrote {len(made)} of {len(shards.shards)} shards, {pace:.1f} clips/s" if made else "nothing to do"
             print(f"{out}: {new}; {clips} tokenised clips are there")
-            if isinstance(leading, ByText) and leading.cut:
-                room = f"{leading.prefix.length} tokens, of which nothing is told behind them"
-                print(f"{leading.cut} of {leading.told} texts have more than {room}")
+            if leading is not None and cut:
+                print(f"{cut} of {told} texts had more than {leading.prefix.length} tokens and were cut")
 
 
 def check_condition(condition: str, sound_vqgan: Path | None) -> None:

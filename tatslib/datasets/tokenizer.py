@@ -70,7 +70,8 @@ class Tokenizer:
 
         Args:
             texts: one or several.
-            length: N. A longer text is cut off, and its last token is still the end.
+            length: N. A longer text is cut off, as released, and its last token is still the end: the row does not tell
+                that something is missing. It is where `len(encode(text)) + 2` is more than N.
 
         Returns:
             int64 (B, N): start, text, end, and 0 for the rest.

@@ -75,7 +75,10 @@ class Words(Config):
         return cls(ids=tuple(ids), prefix=prefix)
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Texts as condition tokens, int64 (B, n_c); what they are filled up with is masked, what does not fit cut off.
+        """Texts as condition tokens, int64 (B, n_c); what they are filled up with is masked.
+
+        A text with more tokens than the prefix is cut off, which the row does not tell: what happens last in it is
+        lost. `led_clips.count_tokens` says how many it has, and `ByWords.encode_whole` refuses it.
 
         Raises:
             UserError: for a text with a word that the language does not have.
@@ -117,7 +120,8 @@ class ByWords(ByText):
         return self.words.fingerprint
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """B texts as condition tokens, int64 (B, n_c)."""
+        """B texts as condition tokens, int64 (B, n_c); what does not fit is cut off, and counted."""
+        self.count(texts)
         return self.words(texts)
 
 

@@ -60,13 +60,15 @@ class Leading(ABC):
 class ByText(Leading):
     """What happens in a clip, in the tokens of CLIP.
 
+    A text with more tokens than the prefix is cut off, as released: what it says at its end, such as that Mugen is
+    killed, is not told. `cut` counts such texts, `encode_whole` refuses them, `count_tokens` says how long one is.
+
     Args:
         prefix: as many tokens of it as the released transformer reads, unless another says so.
         padding: "masked", or "released" for what the released transformer was trained on; see `text_condition`.
 
     Attributes:
-        told, cut: how many texts were encoded, and how many of them were longer than the prefix, so that their end is
-            not told, as released.
+        told, cut: how many texts this object encoded, and how many of them were longer than the prefix.
     """
 
     def __init__(self, prefix: Prefix = RELEASED_TEXT, padding: Padding = "masked") -> None:
@@ -90,9 +92,13 @@ class ByText(Leading):
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """B texts as condition tokens, int64 (B, n_c); what does not fit is cut off, and counted."""
+        self.count(texts)
+        return text_condition(Tokenizer.clip()(list(texts), self.prefix.length), self.padding)
+
+    def count(self, texts: Sequence[str]) -> None:
+        """Remember how many texts are encoded, and how many of them are cut off."""
         self.told += len(texts)
         self.cut += sum(count_tokens(text) > self.prefix.length for text in texts)
-        return text_condition(Tokenizer.clip()(list(texts), self.prefix.length), self.padding)
 
     def encode_whole(self, texts: Sequence[str]) -> Tensor:
         """The same of texts that fit.
@@ -104,7 +110,8 @@ class ByText(Leading):
             if (count := count_tokens(text)) > self.prefix.length:
                 raise UserError(
                     f"the transformer reads {self.prefix.length} tokens of a text, and {text[:60]!r}... has {count} "
-                    "with its start and its end: shorten it, or tell it in several pieces that last longer."
+                    "with its start and its end: shorten it, or tell it in several pieces, each with a --text of its "
+                    "own, that last longer (--text-frames)."
                 )
         return self.encode(texts)
 
