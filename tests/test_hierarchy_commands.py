@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from tatslib import cli
-from tatslib.commands import opening
+from tatslib.commands import opening, sample
 from tatslib.commands.opening import load_vqgan
 from tatslib.commands.sample import levels_filters
 from tatslib.datasets.clips import ClipDataset
 from tatslib.datasets.shards import shard_name
 from tatslib.datasets.tokens import TokenIndex
 from tatslib.sampling import hierarchical
+from tatslib.sampling.decode import Engine
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.interpolation import GapFiller
 from tatslib.training.checkpoint import save_model, weights_fingerprint
@@ -179,6 +180,26 @@ def test_a_video_does_not_depend_on_how_many_gaps_are_filled_at_once(tats, level
         assert "wrote 72 frames" in tats(f"{LEVELS} --out @{out}{option}")
     assert asked == [16, 16, 3, 3]
     assert np.array_equal(read_frames(levels / "sixteen.avi"), read_frames(levels / "three.avi"))
+
+
+@pytest.mark.parametrize(
+    ("option", "engine", "number"),
+    [
+        ("--weights int8", Engine("int8"), torch.float32),
+        ("--precision bfloat16 --compiled", Engine(compiled=True), torch.bfloat16),
+    ],
+)
+def test_a_video_is_computed_in_the_numbers_that_were_asked_for(tats, levels, monkeypatch, option, engine, number):
+    seen = []
+
+    def stream(hierarchy, *given, engine, **options):
+        seen.append((engine, {p.dtype for m in (hierarchy.anchors, *hierarchy.fillers) for p in m.parameters()}))
+        return hierarchical.stream(hierarchy, *given, engine=engine, **options)
+
+    monkeypatch.setattr(sample, "stream", stream)
+    assert "wrote 72 frames" in tats(f"{LEVELS} --out @numbers.avi {option}")
+    assert seen == [(engine, {number})]
+    assert read_frames(levels / "numbers.avi").std() > 0
 
 
 def test_without_options_of_their_own_all_levels_draw_alike():

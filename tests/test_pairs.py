@@ -59,7 +59,7 @@ def test_pairs_that_are_all_equal_have_no_psnr_and_the_file_is_json(place, monke
     cli.main()
     found = json.loads((place / "n.json").read_text(), parse_constant=pytest.fail)["metrics"]["psnr"]
     assert (found["mean"], found["interval"], found["equal"]) == (None, None, 3)
-    assert "PSNR: none (no interval); 3 pairs are equal" in capsys.readouterr().out
+    assert "PSNR, dB: none (no interval); 3 pairs are equal" in capsys.readouterr().out
 
 
 def test_partners_are_found_by_name_whatever_kind_of_file_they_are():

@@ -2,8 +2,9 @@
 
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
+import torch
 from pydantic import ValidationError
 from tyro.conf import UseAppendAction
 
@@ -14,13 +15,17 @@ from tatslib.config import explain
 from tatslib.datasets.audioset_drum import FPS
 from tatslib.errors import UserError
 from tatslib.progress import progress
+from tatslib.sampling.decode import Engine
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.hierarchical import stream
+from tatslib.sampling.products import Weights
 from tatslib.sampling.storyline import TextStory, reach
 from tatslib.sound import write_video_with_sound
 from tatslib.training.trained_hierarchy import load_hierarchy
 from tatslib.videos import check_suffix, to_uint8, write_video
 from tatslib.vqgan.windows import decode_stream
+
+NUMBERS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @app.command(name="sample")
@@ -44,6 +49,9 @@ def sample_command(
     filler_temperature: float | None = None,
     gaps_at_once: int | None = None,
     guidance: float = 1.0,
+    precision: Literal["float32", "bfloat16"] = "float32",
+    weights: Weights = "own",
+    compiled: bool = False,
     seed: int = 0,
 ) -> None:
     """Sample one video of any length and write it to a file, while its later frames are still being made.
@@ -78,6 +86,11 @@ def sample_command(
             faster on hardware that fewer leave idle; the video is the same.
         guidance: above 1 exaggerates what the class, text or sound changes, for twice the work; 0 ignores it. It takes
             transformers that were trained with --condition-dropout.
+        precision: in which numbers the transformers compute. On a GPU bfloat16 takes less time and memory; other
+            numbers are another video.
+        weights: in which numbers the layers' weights are held for single steps: their own, bfloat16, or int8, which
+            pays where weights have to come from memory.
+        compiled: on a GPU, fuse the operations of a step; takes minutes before the first frame.
         seed: which video.
     """
     check_suffix(out)
@@ -92,6 +105,8 @@ def sample_command(
     track = None if sound is None else sound_of(sound, frames)
     model = load_vqgan(vqgan)
     hierarchy = load_hierarchy(model, vqgan, transformer, filler, guidance)
+    for level in (hierarchy.anchors, *hierarchy.fillers):
+        level.to(NUMBERS[precision])
     if not text and sound is None and label == (null := hierarchy.anchors.config.null_token):
         raise UserError(f"{transformer} knows the classes 0 to {null - 1}, got {label}; --guidance 0 names none.")
     latent_frames = -(-frames // model.config.downsample[0]) + sum(model.config.latent_margins)
@@ -99,7 +114,8 @@ def sample_command(
     farthest = reach(*extent)
     told = storyline(model.config, lead, label, text, text_frames, sound, sound_vqgan, farthest)
     draws = (filters, context_frames, seed)
-    tokens = stream(hierarchy, told, latent_frames, *draws, gaps_at_once=gaps_at_once, guidance=guidance)
+    engine = Engine(weights, compiled)
+    tokens = stream(hierarchy, told, latent_frames, *draws, gaps_at_once=gaps_at_once, engine=engine, guidance=guidance)
     if isinstance(told, TextStory):
         check_fits(told, spans(*extent, context_frames, told.latent_frame))
     watched = progress(tokens, label="sampling", total=latent_frames, unit="latent frame")
