@@ -86,7 +86,7 @@ def sample_command(
             faster on hardware that fewer leave idle; the video is the same.
         guidance: above 1 exaggerates what the class, text or sound changes, for twice the work; 0 ignores it. It takes
             transformers that were trained with --condition-dropout.
-        precision: in which numbers the transformers compute. On a GPU bfloat16 takes less time and memory; other
+        precision: in which numbers the transformers compute; bfloat16 is for GPUs and takes half the memory. Other
             numbers are another video.
         weights: in which numbers the layers' weights are held for single steps: their own, bfloat16, or int8, which
             pays where weights have to come from memory.
