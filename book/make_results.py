@@ -44,6 +44,7 @@ from tatslib.studies import (
     small_weights,
     stability,
     stability_controls,
+    stability_judges,
     token_speed,
 )
 from tatslib.studies.results import Study
@@ -55,14 +56,14 @@ SEEDS = {"equivariance-untrained": range(5)} | dict.fromkeys(TO_LOOK_AT, range(1
 DEFAULT_SEEDS = range(3)
 SPEEDS = ("bench-sample", "first-stage-speed", "first-stage-speed-full", "token-speed")
 # studies that were not run yet; their claims count as not tested
-PENDING: tuple[str, ...] = ()
+PENDING: tuple[str, ...] = ("stability-judges",)
 TIMED = ("padding-costs", *SPEEDS)  # when nothing else runs
 
 
 def studies() -> Iterator[Study]:
     """All of them, those first that build what the others use."""
     first = (positions, drift, likelihood, draws)
-    later = (padding, image_border, codebook, stability, stability_controls)
+    later = (padding, image_border, codebook, stability, stability_controls, stability_judges)
     plans = (leak, hierarchy, hierarchy_samples, sampling_options)
     conditions = (conditions_class, conditions_sound, conditions_text, condition_samples)
     ends = (limits, small_weights, perceptual_switches, short_videos, short_skies, long_videos, long_sky)

@@ -89,6 +89,26 @@ def test_feature_matching_leaves_out_the_logits_and_sends_no_gradient_to_the_ori
     assert torch.allclose(fake[0].grad, torch.full((2, 3), 1 / 6))
 
 
+def test_the_logits_are_matched_as_a_layer_where_the_printed_sum_is_wanted():
+    real, fake = [torch.ones(2, 3), torch.ones(1)], [torch.full((2, 3), 3.0), torch.full((1,), 9.0)]
+    assert feature_matching(real, fake).item() == 2
+    assert feature_matching(real, fake, logits=True).item() == 2 + 8
+
+
+def test_the_printed_matching_reaches_the_training(tmp_path):
+    left_out, counted = (run(tmp_path / str(told), gan_start=0, matching_logits=told)[0] for told in (False, True))
+    for term in ("image_matching", "video_matching"):
+        assert counted[term] > left_out[term] > 0
+
+
+def test_with_zeros_a_judge_knows_the_place_of_a_still_grey_patch_and_with_copies_it_does_not():
+    still = torch.full((1, 3, 16, 24, 24), 0.3)
+    for padding, alike in (("zeros", False), ("replicate", True)):
+        judge = PatchDiscriminator(3, DiscriminatorConfig(width=4, padding=padding)).eval()
+        logits = judge(still)[-1]
+        assert torch.allclose(logits, logits.mean().expand_as(logits), atol=1e-6) == alike
+
+
 def test_the_adversaries_join_at_their_step_and_not_before(tmp_path):
     entries = run(tmp_path)
     assert ["image_gan" in entry for entry in entries] == [False] * 3 + [True] * 5

@@ -13,6 +13,7 @@ from tatslib.randomness import torch_generator
 from tatslib.studies import stability
 from tatslib.studies.results import Results, leaves, rounded
 from tatslib.studies.stability_controls import CONTROLS, OTHERS, STARTS, UNREADY
+from tatslib.studies.stability_judges import JUDGES, SCORED
 from tatslib.training import loop
 from tatslib.training.checkpoint import weights_fingerprint
 from tatslib.training.presets import PRESETS
@@ -210,3 +211,21 @@ def test_the_other_arms_change_one_thing_and_float32_begins_with_its_first_stage
         ("first-float32", preset.vqgan_training.replace(precision="float32")),
         ("first-axial", preset.vqgan_training),
     ]
+
+
+def test_each_arm_of_the_judges_changes_one_thing(tiny: None) -> None:
+    ours = stability.ARMS["ours"].training(stability.PRESETS["toy"], 0)
+    settings = {name: arm.training(stability.PRESETS["toy"], 0) for name, arm in JUDGES.items()}
+    assert settings["judges-replicate"] == ours.replace(discriminator_padding="replicate")
+    assert settings["matching-logits"] == ours.replace(matching_logits=True)
+    assert settings["printed-commitment"] == ours
+    assert sorted(SCORED) == ["judges-replicate", "no-adversaries", "ours"]
+
+
+def test_the_printed_commitment_is_the_sum_over_latents_beside_the_sum_over_pixels() -> None:
+    assert stability.latents_a_pixel(VQGANConfig()) == pytest.approx(1 / 3)
+    printed = stability.config_of("printed-commitment", PRESETS["toy"])
+    t, h, w = printed.latent_shape
+    latents, pixels = t * h * w * printed.code_width, printed.frames * printed.resolution**2 * printed.channels
+    assert printed.commitment_weight == pytest.approx(0.25 * latents / pixels)
+    assert printed == stability.config_of("ours", PRESETS["toy"]).replace(commitment_weight=printed.commitment_weight)

@@ -121,7 +121,18 @@ def config_of(kind: str, preset: Preset) -> VQGANConfig:
     ours = preset.vqgan.replace(padding="replicate")
     if kind == "axial":
         return axial_twin(ours)
+    if kind == "printed-commitment":
+        return ours.replace(commitment_weight=ours.commitment_weight * latents_a_pixel(ours))
     return ours.replace(norm="group") if kind == "group-norm" else ours
+
+
+def latents_a_pixel(config: VQGANConfig) -> float:
+    """Numbers in the latents of a clip over numbers in its pixels, 1/3 at the paper's size.
+
+    The printed norms are sums; so many times less than with means the commitment counts then beside L1 (Section 2.1).
+    """
+    frames, rows, columns = config.downsample
+    return config.code_width / (config.channels * frames * rows * columns)
 
 
 def clips(config: VQGANConfig, split: Split) -> ClipDataset:

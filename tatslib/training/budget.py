@@ -241,12 +241,7 @@ def vqgan_budget(config: VQGANConfig, training: VQGANTraining, name: str = "VQGA
         work.append(perceptual_work(config))
     total = sum(part.flops for part in work) * training.steps
     if adversarial:
-        shape = DiscriminatorConfig(
-            channels=config.channels,
-            width=training.discriminator_width,
-            layers=training.discriminator_layers,
-            norm=training.discriminator_norm,
-        )
+        shape = training.discriminators(config.channels)
         work.append(adversarial_work(config, shape))
         total += work[-1].flops * max(0, training.steps - (training.gan_start or 0))
     parameters, (t, h, w) = vqgan_parameters(config, shape), config.latent_shape

@@ -25,6 +25,7 @@ from tatslib.vqgan.config import Norm
 from tatslib.vqgan.discriminators import Adversaries, DiscriminatorConfig, pick_frames
 from tatslib.vqgan.losses import DISCRIMINATOR_LOSSES, AdversarialLoss, feature_matching, generator_loss
 from tatslib.vqgan.normalisation import synchronise
+from tatslib.vqgan.padding import SpatialMode
 from tatslib.vqgan.perceptual import Range, load_perceptual
 from tatslib.vqgan.vqgan import VQGAN, VQGANConfig, VQGANOutput
 
@@ -47,14 +48,26 @@ class VQGANTraining(LoopSettings):
     image_gan_weight: float = Field(1.0, ge=0)  # lambda_disc
     video_gan_weight: float = Field(1.0, ge=0)
     matching_weight: float = Field(4.0, ge=0)  # lambda_match for the discriminators
+    matching_logits: bool = False  # True: as printed, their logits are matched, too
     discriminator_width: int = Field(64, ge=1)
     discriminator_layers: int = Field(3, ge=1)
     discriminator_norm: Norm = "batch"
+    discriminator_padding: SpatialMode = "zeros"
 
     # What the released code does otherwise.
     second_pass: bool = False  # True: all of the model runs, and learns its statistics, once for either optimiser
     perceptual_range: Range = "right"  # "released": LPIPS gets half the contrast that it was fitted to
     perceptual_dropout: bool = False  # True: the heads of LPIPS drop half their channels at random
+
+    def discriminators(self, channels: int) -> DiscriminatorConfig:
+        """Shape of the adversaries of videos with so many channels."""
+        return DiscriminatorConfig(
+            channels=channels,
+            width=self.discriminator_width,
+            layers=self.discriminator_layers,
+            norm=self.discriminator_norm,
+            padding=self.discriminator_padding,
+        )
 
     @model_validator(mode="after")
     def _the_steps_suffice(self) -> Self:
@@ -98,13 +111,7 @@ class VQGANTask:
         adam = torch.optim.Adam(self.vqgan.parameters(), betas=training.betas)
         self.optimizers: dict[str, torch.optim.Optimizer] = {"generator": adam}
         if training.gan_start is not None:
-            shape = DiscriminatorConfig(
-                channels=config.channels,
-                width=training.discriminator_width,
-                layers=training.discriminator_layers,
-                norm=training.discriminator_norm,
-            )
-            self.adversaries = Adversaries(shape, seed=training.seed)
+            self.adversaries = Adversaries(training.discriminators(config.channels), seed=training.seed)
             prepare(self.adversaries, training.precision, device, compiled)
             synchronise(self.adversaries)
             self.judges = replicate(self.adversaries)
@@ -185,12 +192,12 @@ class VQGANTask:
             judged, truth = self.adversaries(fake, real, frames=frames)
         self.adversaries.requires_grad_(True)
         image, video = options.image_gan_weight, options.video_gan_weight
-        matching = options.matching_weight * factor
+        matching, logits = options.matching_weight * factor, options.matching_logits
         terms = {
             "image_gan": image * factor * generator_loss(judged.image[-1]),
             "video_gan": video * factor * generator_loss(judged.video[-1]),
-            "image_matching": matching * (image > 0) * feature_matching(truth.image, judged.image),
-            "video_matching": matching * (video > 0) * feature_matching(truth.video, judged.video),
+            "image_matching": matching * (image > 0) * feature_matching(truth.image, judged.image, logits),
+            "video_matching": matching * (video > 0) * feature_matching(truth.video, judged.video, logits),
         }
         return {name: term.float() for name, term in terms.items()}
 

@@ -18,6 +18,7 @@ from tatslib.randomness import torch_generator
 from tatslib.vqgan.config import Norm
 from tatslib.vqgan.initial_weights import draw_weights
 from tatslib.vqgan.normalisation import normalisation
+from tatslib.vqgan.padding import SpatialMode
 
 LARGEST_GROWTH = 8  # a layer is at most this many times as wide as the first
 
@@ -29,16 +30,27 @@ class DiscriminatorConfig(Config):
     width: int = Field(64, ge=1)  # after the first convolution; doubles with each layer
     layers: int = Field(3, ge=1)  # strided convolutions
     norm: Norm = "batch"  # the paper's, synchronised over processes; "group" needs a width of at least 16
+    padding: SpatialMode = "zeros"  # what stands around every map, in time as well
 
 
 class Layer(nn.Module):
-    """Convolution with a kernel of 4 and zeros around, then norm and leaky ReLU (each may be missing)."""
+    """Convolution with a kernel of 4 and a border of 2 around, then norm and leaky ReLU (each may be missing)."""
 
-    def __init__(self, dims: Literal[2, 3], inputs: int, outputs: int, stride: int, norm: Norm, bare: bool = False):
+    def __init__(
+        self,
+        dims: Literal[2, 3],
+        inputs: int,
+        outputs: int,
+        stride: int,
+        norm: Norm,
+        padding: SpatialMode = "zeros",
+        bare: bool = False,
+    ):
         super().__init__()
         convolution = nn.Conv2d if dims == 2 else nn.Conv3d
         self.conv = convolution(inputs, outputs, kernel_size=4, stride=stride)
-        self.zeros = (2,) * 2 * dims  # on every side
+        self.border = (2,) * 2 * dims  # on every side
+        self.padding = "constant" if padding == "zeros" else padding
         self.norm = normalisation(norm, outputs, dims)
         self.slope = 1.0 if bare else 0.2
 
@@ -46,7 +58,7 @@ class Layer(nn.Module):
         """(B, C, ...) -> (B, C', ...), every axis n becomes n // stride + 1."""
         # padded beforehand: with padding inside the convolution, oneDNN's weight gradient in bfloat16 reads memory that
         # nobody wrote (seen with torch 2.13 on a processor with AVX512_BF16, maps 3 frames long)
-        return F.leaky_relu(self.norm(self.conv(F.pad(x, self.zeros))), self.slope)
+        return F.leaky_relu(self.norm(self.conv(F.pad(x, self.border, self.padding))), self.slope)
 
 
 class PatchDiscriminator(nn.Module):
@@ -55,11 +67,12 @@ class PatchDiscriminator(nn.Module):
     def __init__(self, dims: Literal[2, 3], config: DiscriminatorConfig):
         super().__init__()
         widths = [config.width * min(2**n, LARGEST_GROWTH) for n in range(config.layers + 1)]
-        layers = [Layer(dims, config.channels, widths[0], 2, "none")]
-        layers += [Layer(dims, widths[n - 1], widths[n], 2, config.norm) for n in range(1, config.layers)]
+        norm, padding = config.norm, config.padding
+        layers = [Layer(dims, config.channels, widths[0], 2, "none", padding)]
+        layers += [Layer(dims, widths[n - 1], widths[n], 2, norm, padding) for n in range(1, config.layers)]
         layers += [
-            Layer(dims, widths[-2], widths[-1], 1, config.norm),
-            Layer(dims, widths[-1], 1, 1, "none", bare=True),
+            Layer(dims, widths[-2], widths[-1], 1, norm, padding),
+            Layer(dims, widths[-1], 1, 1, "none", padding, bare=True),
         ]
         self.layers = nn.ModuleList(layers)
 

@@ -35,10 +35,12 @@ def generator_loss(fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-def feature_matching(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+def feature_matching(real: list[Tensor], fake: list[Tensor], logits: bool = False) -> Tensor:
     """L_match: mean absolute difference between the maps of reconstruction and original, summed over layers.
 
-    The mean is the paper's p_i, one over the number of elements. The logits, last in each list, do not count.
+    The mean is the paper's p_i, one over the number of elements. The logits, last in each list, count as a layer if
+    `logits` is true, as the printed sum has it; in the released code they do not.
     """
-    pairs = zip(real[:-1], fake[:-1], strict=True)
+    layers = len(real) if logits else len(real) - 1
+    pairs = zip(real[:layers], fake[:layers], strict=True)
     return torch.stack([F.l1_loss(reconstructed, original.detach()) for original, reconstructed in pairs]).sum()
