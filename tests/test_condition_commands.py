@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,19 @@ def test_texts_that_were_cut_are_told_of_once_at_the_end_and_stored_nowhere(tats
     assert "were cut" not in tats(TOLD.replace("@told", "@cut"))  # nothing was to be done
     monkeypatch.setattr(tokenize, "sum_over_ranks", lambda counts: counts.mul_(2))  # as if another process had as many
     assert f"{2 * longer} of 66 texts had more" in tats(TOLD.replace("@told", "@cut-by-two"))
+
+
+def test_the_third_split_of_mugen_is_encoded_and_measured_against_and_other_sets_have_none(tats, made):
+    game = made / "three"
+    shutil.copytree(made / "game", game)
+    lists = next(game.rglob("test.json")).parent
+    shutil.copy(lists / "test.json", lists / "val.json")
+    told = tats(TOLD.replace("@game", "@three").replace("@told", "@val") + " --split val")
+    assert "wrote 2 of 2 shards" in told
+    drawn = next(game.rglob("*.mp4")).parent
+    line = "evaluate @{} --against @three --dataset mugen --split {} --metric motion --repeats 1 --resolution 24"
+    assert "mugen, val" in tats(line.format(drawn.relative_to(made), "val"))
+    assert 'splits "train" and "test", got \'val\'' in tats(HEARD + " --split val")
 
 
 def test_pieces_that_do_not_fit_into_one_window_together_are_refused_before_anything_is_sampled(

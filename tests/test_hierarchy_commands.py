@@ -19,6 +19,7 @@ from tatslib.sampling.decode import Engine
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.interpolation import GapFiller
 from tatslib.training.checkpoint import save_model, weights_fingerprint
+from tatslib.training.paper_presets import FILLER_FILTERS
 from tatslib.training.presets import PRESETS
 from tatslib.training.trained_hierarchy import load_hierarchy
 from tatslib.transformer.gpt import GPTConfig
@@ -148,13 +149,14 @@ LEVELS = (
     ("options", "below"),
     [
         ("--filler-top-k 1", Filters(top_k=1)),
+        ("", Filters(temperature=2, top_k=40, top_p=0.5)),
         ("--filler-top-k 5 --filler-top-p 0.3 --filler-temperature 3", Filters(temperature=3, top_k=5, top_p=0.3)),
         ("--filler-top-p 0.1", Filters(temperature=2, top_k=40, top_p=0.1)),  # the others are those above
     ],
 )
 def test_levels_that_fill_in_have_filters_of_their_own(tats, levels, options, below):
     line = LEVELS + " --temperature 2 --top-p 0.9 --out @"
-    assert "wrote 72 frames" in tats(f"{line}own.avi {options}") and "wrote 72 frames" in tats(line + "same.avi")
+    assert "wrote 72 frames" in tats(f"{line}own.avi {options}") and "wrote 72 frames" in tats(line + "same.avi --filler-top-p 0.9")
     vqgan = load_vqgan(levels / "vqgan0")
     hierarchy = load_hierarchy(vqgan, levels / "vqgan0", levels / "every16", [levels / "every4", levels / "every1"])
     count = 18 + sum(vqgan.config.latent_margins)
@@ -202,10 +204,17 @@ def test_a_video_is_computed_in_the_numbers_that_were_asked_for(tats, levels, mo
     assert read_frames(levels / "numbers.avi").std() > 0
 
 
-def test_without_options_of_their_own_all_levels_draw_alike():
+def test_what_fills_in_draws_from_half_the_probability_unless_it_is_told_otherwise():
+    def levels(fillers, above, top_p=None):
+        return levels_filters(above, fillers, temperature=None, top_k=None, top_p=top_p)
+
     above = Filters(temperature=2, top_k=7, top_p=0.8)
-    assert levels_filters(above, fillers=2, temperature=None, top_k=None, top_p=None) == [above] * 3
-    assert levels_filters(above, fillers=0, temperature=None, top_k=None, top_p=None) == [above]
+    assert FILLER_FILTERS.top_p == 0.5  # one number, the presets' at the paper's size
+    assert levels(2, above) == [above, above.replace(top_p=0.5), above.replace(top_p=0.5)]
+    assert levels(0, above) == [above]
+    assert levels(1, above.replace(top_p=0.3)) == [above.replace(top_p=0.3)] * 2
+    assert levels(1, above.replace(top_p=None))[1] == above.replace(top_p=0.5)
+    assert levels(1, above, top_p=0.9)[1] == above.replace(top_p=0.9)
     nothing = Filters(temperature=1e-9, top_k=1, top_p=0)
     own = levels_filters(above, fillers=1, temperature=1e-9, top_k=1, top_p=0.0)
     assert own == [above, nothing]  # a p of 0 was given, it is not absent

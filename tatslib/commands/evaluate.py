@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from tatslib.commands.opening import READERS, DataSet
+from tatslib.commands.opening import READERS, DataSet, Split
 from tatslib.commands.tree import app
 from tatslib.datasets.check import LAYOUTS, detect
 from tatslib.datasets.clips import ClipDataset
@@ -35,7 +35,7 @@ def evaluate_command(
     against: Path,
     metric: Annotated[tuple[str, ...], arg(metavar="{fvd,kvd,is,motion,colour,ssim,psnr} ...")] = (),
     dataset: DataSet | Literal["folder"] | None = None,
-    split: Literal["train", "test"] = "train",
+    split: Split = "train",
     features: str = "i3d",
     classifier: str | None = None,
     weights: Path | None = None,
@@ -63,7 +63,7 @@ def evaluate_command(
         metric: one or several of fvd, kvd, is, motion, colour, ssim, psnr; absent, fvd and kvd. The last two compare
             each video with the real one of its name.
         dataset: whose layout `against` has; absent, it is recognised, and without any it is a folder of videos.
-        split: which part of a data set.
+        split: which part of a data set; val, too, of mugen.
         features: for fvd and kvd: i3d, c3d, random, or the folder of a classifier.
         classifier: for is: c3d, or the folder of a classifier; absent, the features if they are one, else c3d.
         weights: the file of I3D's weights; absent, it is looked for under TATS_HOME, then in the folder TATS_MIRROR

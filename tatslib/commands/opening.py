@@ -24,11 +24,13 @@ READERS: dict[str, Callable[..., ClipDataset]] = {
     "mugen": mugen,
 }
 
+Split = Literal["train", "val", "test"]  # "val" is MUGEN's alone; the readers of the others refuse it
+
 
 def open_clips(
     dataset: DataSet,
     folder: Path,
-    split: Literal["train", "test"],
+    split: Split,
     config: VQGANConfig,
     margins: tuple[int, int],
     frames: int | None = None,

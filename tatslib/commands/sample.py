@@ -21,6 +21,7 @@ from tatslib.sampling.hierarchical import stream
 from tatslib.sampling.products import Weights
 from tatslib.sampling.storyline import TextStory, reach
 from tatslib.sound import write_video_with_sound
+from tatslib.training.paper_presets import FILLER_FILTERS
 from tatslib.training.trained_hierarchy import load_hierarchy
 from tatslib.videos import check_suffix, to_uint8, write_video
 from tatslib.vqgan.windows import decode_stream
@@ -80,7 +81,7 @@ def sample_command(
         temperature: below 1 keeps closer to the likeliest tokens, above 1 strays further.
         filler_top_k: the same for what fills in, at all its levels; absent, as above. The paper found a smaller k
             and p better there.
-        filler_top_p: the same for what fills in; absent, as above. 1 leaves all tokens in.
+        filler_top_p: the same for what fills in; absent, 0.5, or as above where that is less. 1 leaves all tokens in.
         filler_temperature: the same for what fills in; absent, as above.
         gaps_at_once: how many gaps are filled side by side; absent, as many as pay. More take more memory and are
             faster on hardware that fewer leave idle; the video is the same.
@@ -133,17 +134,19 @@ def levels_filters(above: Filters, fillers: int, **own: float | None) -> list[Fi
     Args:
         above: of the level that begins.
         fillers: how many levels fill in.
-        own: fields of `Filters` in which all levels that fill in differ from `above`; None where they do not. The paper
-            found a smaller k and p better there (B.2).
+        own: fields of `Filters` in which all levels that fill in differ from `above`; None where they do not, but for
+            `top_p`, which then is that of the paper's presets if `above` has no smaller one. The paper found a smaller
+            k and p better there (B.2).
 
     Raises:
         UserError: for any of `own` without a filler, or of an impossible value.
     """
-    given = {name: value for name, value in own.items() if value is not None}
+    given, narrow = {name: value for name, value in own.items() if value is not None}, FILLER_FILTERS.top_p or 1.0
     if given and not fillers:
         raise UserError(without_filler(*(f"--filler-{name.replace('_', '-')}" for name in given)))
+    widest = 1.0 if above.top_p is None else above.top_p
     try:
-        below = above.replace(**given)
+        below = above.replace(**{"top_p": min(widest, narrow), **given})
     except ValidationError as error:
         raise UserError(f"the filters for what fills in are impossible: {explain(error)}.") from error
     return [above, *[below] * fillers]

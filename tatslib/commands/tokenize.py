@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from tatslib.commands.opening import DataSet, load_sound_vqgan, load_vqgan, open_clips
+from tatslib.commands.opening import DataSet, Split, load_sound_vqgan, load_vqgan, open_clips
 from tatslib.commands.tree import app
 from tatslib.datasets.shards import shard_name
 from tatslib.distributed import first_on_each_machine, is_main, process_group, sum_over_ranks
@@ -23,7 +23,7 @@ def tokenize_command(
     vqgan: Path,
     out: Path,
     dataset: DataSet = "ucf101",
-    split: Literal["train", "test"] = "train",
+    split: Split = "train",
     clips: int = PRESETS["toy"].train_clips,
     frames: int | None = None,
     stride: int | None = None,
@@ -45,7 +45,7 @@ def tokenize_command(
         vqgan: folder of a trained VQGAN.
         out: folder to write index.json and the shards to.
         dataset: whose layout the folder has.
-        split: which part of the data.
+        split: which part of the data; val, too, of mugen.
         clips: how many clips to encode.
         frames: of a clip, a multiple of the compression in time; absent, as many as the VQGAN was trained on. Where
             text or sound leads, each level of a hierarchy takes clips of its own length, in a set of its own: from the
