@@ -156,7 +156,9 @@ LEVELS = (
 )
 def test_levels_that_fill_in_have_filters_of_their_own(tats, levels, options, below):
     line = LEVELS + " --temperature 2 --top-p 0.9 --out @"
-    assert "wrote 72 frames" in tats(f"{line}own.avi {options}") and "wrote 72 frames" in tats(line + "same.avi --filler-top-p 0.9")
+    assert "wrote 72 frames" in tats(f"{line}own.avi {options}") and "wrote 72 frames" in tats(
+        line + "same.avi --filler-top-p 0.9"
+    )
     vqgan = load_vqgan(levels / "vqgan0")
     hierarchy = load_hierarchy(vqgan, levels / "vqgan0", levels / "every16", [levels / "every4", levels / "every1"])
     count = 18 + sum(vqgan.config.latent_margins)

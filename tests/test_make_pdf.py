@@ -1,5 +1,7 @@
 """Where links lead when the pages of the book are joined into one for print."""
 
+import json
+
 import make_pdf
 import pytest
 import render
@@ -35,3 +37,14 @@ def test_a_link_leads_to_its_place_on_paper_or_nowhere(page: str, address: str, 
 def test_an_address_beside_a_page_is_seen_from_the_root_of_the_book() -> None:
     assert make_pdf.beside("notebooks/00_start_here", "../_static/media/a.jpg") == "_static/media/a.jpg"
     assert make_pdf.beside("index", "_images/b.png") == "_images/b.png"
+
+
+def test_readers_do_not_see_what_asks_for_outputs_to_be_compared():
+    stored = (render.ROOT / "notebooks" / "02_from_video_to_tokens.ipynb").read_text()
+    shown = render.without_marks(stored)
+    assert stored.count(render.MARK.strip()) == 15 and render.MARK.strip() not in shown
+    before, after = (["".join(cell["source"]) for cell in json.loads(text)["cells"]] for text in (stored, shown))
+    assert all(a == b.removeprefix(render.MARK) for a, b in zip(after, before, strict=True))
+    assert [c.get("outputs") for c in json.loads(shown)["cells"]] == [
+        c.get("outputs") for c in json.loads(stored)["cells"]
+    ]
