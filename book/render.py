@@ -72,7 +72,7 @@ def lay_out(chapters: Path, or_stored: bool = False) -> None:
 
 
 def without_marks(notebook: str) -> str:
-    """A notebook without the first line of cells that asks for their output to be compared: tests read it, nobody else."""
+    """A notebook without the first lines that ask for outputs to be compared: tests read them, nobody else."""
     content = json.loads(notebook)
     for cell in content["cells"]:
         source = "".join(cell["source"])
