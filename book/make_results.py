@@ -56,7 +56,7 @@ SEEDS = {"equivariance-untrained": range(5)} | dict.fromkeys(TO_LOOK_AT, range(1
 DEFAULT_SEEDS = range(3)
 SPEEDS = ("bench-sample", "first-stage-speed", "first-stage-speed-full", "token-speed")
 # studies that were not run yet; their claims count as not tested
-PENDING: tuple[str, ...] = ("stability-judges",)
+PENDING: tuple[str, ...] = ()
 TIMED = ("padding-costs", *SPEEDS)  # when nothing else runs
 
 

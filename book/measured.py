@@ -86,6 +86,42 @@ PHRASES = [
     ),
     Phrase(
         "ledger",
+        "stability-judges",
+        lambda s: (
+            "with copies of the edge in the place of zeros PSNR changes by "
+            f"{across(s, 'judges-replicate/psnr_change', 'stability', 'ours/psnr_change', 2, 'dB')} more"
+        ),
+    ),
+    Phrase(
+        "ledger",
+        "stability-judges",
+        lambda s: (
+            f"the equivariance score by {bare(s, 'equivariance/judges-replicate/score', 'equivariance/ours/score', 3)}; "
+            "judges with zeros change that by "
+            f"{bare(s, 'equivariance/ours/score', 'equivariance/no-adversaries/score', 3)} against none, judges with "
+            f"copies by {bare(s, 'equivariance/judges-replicate/score', 'equivariance/no-adversaries/score', 3)}"
+        ),
+    ),
+    Phrase(
+        "ledger",
+        "stability-judges",
+        lambda s: (
+            "with the logits matched as well PSNR changes by "
+            f"{across(s, 'matching-logits/psnr_change', 'stability', 'ours/psnr_change', 2, 'dB')} more"
+        ),
+    ),
+    Phrase(
+        "ledger",
+        "stability-judges",
+        lambda s: (
+            "a first stage ends "
+            f"{across(s, 'printed-commitment/psnr_before', 'stability', 'ours/psnr_before', 2, 'dB')} from ours, and "
+            "adversaries then change its PSNR by "
+            f"{across(s, 'printed-commitment/psnr_change', 'stability', 'ours/psnr_change', 2, 'dB')} more"
+        ),
+    ),
+    Phrase(
+        "ledger",
         "first-stage-speed-full",
         lambda s: f"at the paper's size {s.mean('lookup/ratio'):.1f} and {s.mean('encode/ratio'):.1f} times",
     ),
