@@ -54,6 +54,15 @@ def keys(study: Results) -> list[str]:
 PHRASES = [
     Phrase("how_to_read", "page-costs", opening),
     Phrase("05_adversaries", "stability", rate_in_each_seed),
+    Phrase(
+        "04_equivariance_score",
+        "stability-judges",
+        lambda s: (
+            "scores "
+            f"{interval(s, 'equivariance/no-adversaries/score', 'equivariance/ours/score', 3, 'less', sign=1)} than "
+            "after as many steps without them"
+        ),
+    ),
     Phrase("ledger", "codebook-resume", lambda s: span(minus(s, "before/psnr", "after/psnr"), 1, "dB", 1)),
     Phrase(
         "ledger",
@@ -96,7 +105,8 @@ PHRASES = [
         "ledger",
         "stability-judges",
         lambda s: (
-            f"the equivariance score by {bare(s, 'equivariance/judges-replicate/score', 'equivariance/ours/score', 3)}; "
+            "the equivariance score by "
+            f"{bare(s, 'equivariance/judges-replicate/score', 'equivariance/ours/score', 3)}; "
             "judges with zeros change that by "
             f"{bare(s, 'equivariance/ours/score', 'equivariance/no-adversaries/score', 3)} against none, judges with "
             f"copies by {bare(s, 'equivariance/judges-replicate/score', 'equivariance/no-adversaries/score', 3)}"

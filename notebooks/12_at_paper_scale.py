@@ -365,9 +365,9 @@ for gpu in ("V100", "H100"):
 # A fast network hides it behind a V100; behind an H100 only the links inside a machine do. Where the link is the
 # brake, `--accumulate` helps in the first stage: the gradients of several parts travel once.
 #
-# The files of a run stay whole, also with `--shard`: the first process gathers the slices, so that one GPU can go on
-# with what eight began, and anybody can open the model. `torch.distributed.checkpoint` would write a slice a process,
-# with a pickle that lists them: a model that one process cannot hold at all would need that.
+# The finished model is one file of whole tensors, which anybody can open. On the way there, `--shard` leaves them in
+# slices: each process writes its own, through `torch.distributed.checkpoint`, as safetensors and not as the pickles of
+# its default, and one GPU can go on with what eight began. So `--out` has to lie on a disk that all machines share.
 #
 # One machine, or four, is one word:
 #

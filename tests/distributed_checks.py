@@ -240,6 +240,23 @@ def unwritable(run: Path) -> Result:
     return complaint(lambda: second_stage(run))
 
 
+def slices_elsewhere(run: Path, place: str) -> Result:
+    """A sharded run whose last process writes its slices to another place: to its own disk, or where nothing can be."""
+    from torch.distributed import checkpoint as torchs
+
+    original = torchs.HuggingFaceStorageWriter
+
+    def writer(path: str, **options: Any) -> Any:
+        return original(place.format(run=run) + Path(path).name if rank() else path, **options)
+
+    if is_main():
+        run.mkdir(parents=True)
+        (run / "file").write_text("no folder")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torchs, "HuggingFaceStorageWriter", writer)
+        return complaint(lambda: second_stage(run, sharded=True))
+
+
 def data_that_are_missing(_: Path) -> Result:
     """What the first process of a machine looks for before the others."""
 
@@ -272,6 +289,8 @@ CHECKS: dict[str, Callable[[Path], Result]] = {
     "signal": stopped_by_a_signal,
     "nonsense": spoiled_by_one,
     "unwritable": unwritable,
+    "slices on another disk": partial(slices_elsewhere, place="{run}/elsewhere/"),
+    "slices that cannot be written": partial(slices_elsewhere, place="{run}/file/"),
     "missing": data_that_are_missing,
     "uneven": lambda run: complaint(lambda: second_stage(run, batch=6)),
 }

@@ -5,8 +5,10 @@ file (starting them takes longer than the checks), and the results are compared.
 `python -m tests.test_distributed` prints the largest differences.
 """
 
+import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,14 +20,17 @@ from typing import Any
 import pytest
 import torch
 import torch.multiprocessing
+from safetensors.torch import load_file
 
 from tatslib.distributed import is_main, process_group, world_size
 from tatslib.errors import UserError
-from tatslib.training.checkpoint import load_model, read_config
+from tatslib.training.checkpoint import load_model, newest, read_config, restore
 from tatslib.transformer.conditions import GuidedConfig
 from tatslib.transformer.gpt import GPT
 from tests.distributed_checks import CHECKS, STEPS, Result, first_stage, second_stage
 from tests.test_training import stripes_tokens
+
+PARTS = ("gpt", "optimizer_gpt")
 
 
 def work(index: int, port: int, folder: Path) -> None:
@@ -170,6 +175,48 @@ def test_a_checkpoint_that_process_0_cannot_write_stops_all(both):
     first, second = (result["unwritable"]["sentence"] for result in both.two)
     assert first.startswith("UserError: Could not write the checkpoint of step 6")
     assert second == first.replace("UserError", "Echo")
+
+
+@pytest.mark.parametrize(
+    ("check", "reason"),
+    [
+        ("slices on another disk", "a sharded training needs a folder on a disk that all machines share"),
+        ("slices that cannot be written", "the slices of gpt could not be written to"),
+    ],
+)
+def test_slices_that_do_not_arrive_stop_all_in_one_sentence_and_leave_nothing(both, check, reason):
+    first, second = (result[check]["sentence"] for result in both.two)
+    assert first.startswith("UserError: Could not write the checkpoint of step 6") and reason in first
+    assert first.endswith("; there is no earlier one.") and second == first.replace("UserError", "Echo", 1)
+    assert list((both.folder / "two" / check / "checkpoints").iterdir()) == []
+
+
+def test_a_sharded_checkpoint_is_a_safetensors_file_a_process_and_no_pickle(both):
+    checkpoint = newest(both.folder / "two" / "second stage in slices")
+    assert checkpoint is not None
+    files = {path.relative_to(checkpoint.folder).as_posix(): path for path in checkpoint.folder.rglob("*.*")}
+    slices = [f"{part}/shard-0000{n}-model-00001-of-00001.safetensors" for part in PARTS for n in (1, 2)]
+    assert sorted(files) == sorted([*slices, "state.json", "manifest.json"])
+    assert set(json.loads(files["manifest.json"].read_text())) == set(files) - {"manifest.json"}
+    held = [sum(value.numel() for value in load_file(files[name]).values()) for name in slices[:2]]
+    whole = checkpoint.tensors("gpt")
+    assert min(held) > 0 and sum(held) == sum(value.numel() for value in whole.values())
+    finished = both.two[0]["second stage in slices"]["gpt"]
+    assert whole.keys() == finished.keys() and all(torch.equal(whole[key], finished[key]) for key in whole)
+
+
+def test_slices_of_another_model_or_with_one_missing_are_refused(both, tmp_path):
+    shutil.copytree(both.folder / "two" / "second stage in slices", tmp_path / "run")
+    checkpoint = newest(tmp_path / "run")
+    assert checkpoint is not None
+    with pytest.raises(UserError, match="does not fit this Linear: 2 tensors are missing"):
+        restore(checkpoint, {"gpt": torch.nn.Linear(2, 2)}, {})
+    next((checkpoint.folder / "gpt").iterdir()).unlink()
+    with pytest.warns(UserWarning, match="shard-.*safetensors is missing"):
+        assert newest(tmp_path / "run") is None
+    next((checkpoint.folder / "gpt").iterdir()).write_bytes(b"\x80\x04.")
+    with pytest.raises(UserError, match="holds something else than slices in safetensors files"):
+        checkpoint.tensors("gpt")
 
 
 def test_data_that_the_first_process_of_a_machine_cannot_find_stop_all(both):

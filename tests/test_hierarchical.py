@@ -12,7 +12,7 @@ from tatslib.sampling import hierarchical, sliding_window
 from tatslib.sampling.decode import Engine
 from tatslib.sampling.filters import Filters
 from tatslib.sampling.hierarchical import Hierarchy, gaps_that_pay, sample, stream
-from tatslib.training.checkpoint import claim_run
+from tatslib.training.claim import claim_run
 from tatslib.training.train_interpolation import InterpolationTraining, interpolation_config
 from tatslib.training.train_transformer import TransformerTraining, gpt_config, tokenize, train_transformer
 from tatslib.transformer.gpt import GPT, GPTConfig

@@ -24,7 +24,8 @@ from tatslib.errors import UserError
 from tatslib.metrics.features import RandomFeatures, clip_features
 from tatslib.metrics.frechet import frechet_distance
 from tatslib.randomness import torch_generator
-from tatslib.training.checkpoint import claim_run, save_model
+from tatslib.training.checkpoint import save_model
+from tatslib.training.claim import claim_run
 from tatslib.training.loop import LoopSettings, Share, Terms, linear_tail, train
 from tatslib.training.train_vqgan import Clips
 from tatslib.videos import to_model

@@ -145,7 +145,8 @@ def train_transformer_command(
             `tats sample --guidance` can tell what it changes.
         steps: other than the preset's.
         seed: of weights and order.
-        shard: under torchrun, hold a slice of the model in each process, for models too large for one GPU.
+        shard: under torchrun, hold a slice of the model in each process, for models too large for one GPU; checkpoints
+            are in slices, too, on a disk that all machines share.
     """
     row = PRESETS[one_of(scale, preset)]
     clips = open_tokens(tokens, seed).every(latent_stride, latent_frames)
@@ -197,7 +198,8 @@ def train_interpolation_command(
             `--guidance` takes it at every level.
         steps: other than the preset's.
         seed: of weights and order.
-        shard: under torchrun, hold a slice of the model in each process, for models too large for one GPU.
+        shard: under torchrun, hold a slice of the model in each process, for models too large for one GPU; checkpoints
+            are in slices, too, on a disk that all machines share.
     """
     row = PRESETS[one_of(scale, preset)]
     span = (latent_frames - 1) * latent_stride  # cut before it is thinned, so that refusals speak of the clips' length

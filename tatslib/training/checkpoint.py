@@ -5,12 +5,8 @@ A checkpoint is a folder `step_00000350` that holds one `.safetensors` file a mo
 other file. It is written under a temporary name and renamed when complete, so a crash, a full disk or a pulled plug
 leaves the previous one as it was. Nothing here unpickles: a file that is a pickle is refused before anything in it
 could run. Where several processes train, the first of them reads and writes, and files hold whole tensors: they do not
-tell how many processes there were.
-
-`torch.distributed.checkpoint` is not used. What it writes is a folder of slices with a pickle that lists them. Of its
-functions that put whole states together, those for optimisers make a step in one that has made none, to learn what
-such a state consists of. The discriminators have made none before they start, and a training that was saved by then
-would be another one than a training that was not.
+tell how many processes there were. Of a model that is sharded nobody holds the whole; then a folder of slices stands in
+the place of a file, written and read by all processes (`slices`).
 """
 
 import hashlib
@@ -28,10 +24,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tatslib.config import Config
-from tatslib.distributed import from_main, stop_all, tensors_from_main
+from tatslib.distributed import from_main, is_main, stop_all, tensors_from_main
 from tatslib.errors import UserError
 from tatslib.files import fsync, replacing, sha256
 from tatslib.training.parallel import laid_out_like, whole
+from tatslib.training.slices import is_sliced, outline, read_slices, room_for, whole_slices, write_slices
 
 MANIFEST = "manifest.json"
 AnyConfig = TypeVar("AnyConfig", bound=Config)
@@ -46,8 +43,14 @@ class Checkpoint:
     state: dict[str, Any]
 
     def tensors(self, name: str) -> dict[str, Tensor]:
-        """The tensors saved under `name` ("model", "optimizer", ...), on the CPU."""
-        return read_tensors(self.folder / f"{name}.safetensors")
+        """The tensors saved under `name` ("model", "optimizer", ...), whole, on the CPU."""
+        slices = self.slices(name)
+        return whole_slices(slices) if slices else read_tensors(self.folder / f"{name}.safetensors")
+
+    def slices(self, name: str) -> Path | None:
+        """The folder of slices of what was saved under `name`; None if that is one file."""
+        folder = self.folder / name
+        return folder if folder.is_dir() else None
 
 
 # Writing ----------------------------------------------------------------------------------------------------------
@@ -71,19 +74,34 @@ def save_checkpoint(
     """
     tensors, groups = {}, {}
     for name, model in models.items():
-        tensors[name] = whole(model.state_dict())
+        tensors[name] = model.state_dict()
     for name, optimizer in optimizers.items():
-        flat, groups[name] = flatten_optimizer(optimizer)
-        tensors[f"optimizer_{name}"] = whole(flat)
+        tensors[f"optimizer_{name}"], groups[name] = flatten_optimizer(optimizer)
     state = {"step": step, "optimizers": groups, **state}
-    return from_main(lambda: write_checkpoint(run, step, tensors, state, keep))
+    sliced = {name: tensors.pop(name) for name in list(tensors) if is_sliced(tensors[name])}
+    folder = run / "checkpoints" / f"step_{step:08d}"
+    try:
+        slices = write_slices(folder.parent, sliced) if sliced else None
+    except UserError as error:
+        stop_all(unwritten(folder, step, error))
+    return from_main(lambda: write_checkpoint(folder, tensors, state, keep, slices))
+
+
+def unwritten(folder: Path, step: int, error: Exception) -> UserError:
+    """What to say where a checkpoint could not be written."""
+    last = newest(folder.parents[1]) if is_main() else None
+    survivor = f"the last good one is {last.folder}" if last else "there is no earlier one"
+    return UserError(f"Could not write the checkpoint of step {step} to {folder} ({error}); {survivor}.")
 
 
 def write_checkpoint(
-    run: Path, step: int, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any], keep: int
+    folder: Path, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any], keep: int, slices: Path | None
 ) -> Path:
-    """The part of `save_checkpoint` that one process does: a file for each of `tensors`, and `state`."""
-    folder = run / "checkpoints" / f"step_{step:08d}"
+    """The part of `save_checkpoint` that one process does: a file for each of `tensors`, and `state`.
+
+    A folder of `slices`, of which each process has written some, is taken in.
+    """
+    run = folder.parents[1]
     try:
         for later in step_folders(run):
             if later.name >= folder.name:
@@ -92,14 +110,17 @@ def write_checkpoint(
             temporary.mkdir()
             for name, values in tensors.items():
                 write_tensors(temporary / f"{name}.safetensors", values)
+            for part in sorted(slices.iterdir()) if slices else ():
+                fsync(part.rename(temporary / part.name))
             write_json(temporary / "state.json", state)
             write_manifest(temporary)
             fsync(temporary)
         fsync(folder.parent)
     except (OSError, SafetensorError) as error:
-        last = newest(run)
-        survivor = f"the last good one is {last.folder}" if last else "there is no earlier one"
-        raise UserError(f"Could not write the checkpoint of step {step} to {folder} ({error}); {survivor}.") from error
+        raise unwritten(folder, state["step"], error) from error
+    finally:
+        if slices:
+            shutil.rmtree(slices, ignore_errors=True)
     for old in step_folders(run)[keep:]:
         shutil.rmtree(old)
     return folder
@@ -125,8 +146,11 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_manifest(folder: Path) -> None:
     """List every file of `folder` with its size and SHA-256; written last, so its presence means complete."""
-    files = sorted(path for path in folder.iterdir() if path.name != MANIFEST)
-    write_json(folder / MANIFEST, {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files})
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    facts = {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files
+    }
+    write_json(folder / MANIFEST, facts)
 
 
 def flatten_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
@@ -157,18 +181,40 @@ def newest(run: Path) -> Checkpoint | None:
 def restore(checkpoint: Checkpoint, models: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]) -> None:
     """Put models and optimisers back to exactly where they were when `checkpoint` was written.
 
-    Where several processes train, the file has to be readable by the first of them only.
+    Where several processes train, files have to be readable by the first of them only, slices by all.
     """
     for name, model in models.items():
-        load_into(model, tensors_from_main(partial(checkpoint.tensors, name)), checkpoint.folder)
+        if slices := checkpoint.slices(name):
+            own = model.state_dict()
+            listed = from_main(partial(outline, slices))
+            check_fits(model, own, {key: found.shape for key, found in listed.items()}, checkpoint.folder)
+            read_slices(slices, own)
+            model.load_state_dict(own)
+        else:
+            load_into(model, tensors_from_main(partial(checkpoint.tensors, name)), checkpoint.folder)
     for name, optimizer in optimizers.items():
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors_from_main(partial(checkpoint.tensors, f"optimizer_{name}")).items():
+        for key, value in optimizer_tensors(checkpoint, f"optimizer_{name}", parameters).items():
             index, entry = key.split(".", 1)
-            state.setdefault(int(index), {})[entry] = laid_out_like(value, parameters[int(index)])
+            state.setdefault(int(index), {})[entry] = value
         groups = checkpoint.state["optimizers"][name]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def optimizer_tensors(checkpoint: Checkpoint, name: str, parameters: list[Tensor]) -> dict[str, Tensor]:
+    """What an optimiser remembers of `parameters`, cut and placed as they are, by names such as "12.exp_avg"."""
+
+    def number(key: str) -> int:
+        return int(key.split(".", 1)[0])
+
+    if slices := checkpoint.slices(name):
+        listed = from_main(partial(outline, slices))
+        tensors = {key: room_for(found, parameters[number(key)]) for key, found in listed.items()}
+        read_slices(slices, tensors)
+        return tensors
+    tensors = tensors_from_main(partial(checkpoint.tensors, name))
+    return {key: laid_out_like(value, parameters[number(key)]) for key, value in tensors.items()}
 
 
 def load_into(model: nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
@@ -178,17 +224,22 @@ def load_into(model: nn.Module, tensors: dict[str, Tensor], source: Path) -> Non
         UserError: if names or shapes differ; the sentence shows the first difference of each kind.
     """
     own = model.state_dict()
-    missing, extra = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
-    reshaped = [key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape]
+    check_fits(model, own, {key: value.shape for key, value in tensors.items()}, source)
+    model.load_state_dict({key: laid_out_like(value, own[key]) for key, value in tensors.items()})
+
+
+def check_fits(model: nn.Module, own: dict[str, Tensor], shapes: dict[str, torch.Size], source: Path) -> None:
+    """Refuse tensors that are not those of a model: see `load_into`."""
+    missing, extra = sorted(own.keys() - shapes.keys()), sorted(shapes.keys() - own.keys())
+    reshaped = [key for key in own.keys() & shapes.keys() if own[key].shape != shapes[key]]
     complaints = [f"{len(missing)} tensors are missing, such as {missing[0]}"] if missing else []
     complaints += [f"{len(extra)} are not known here, such as {extra[0]}"] if extra else []
     complaints += [
-        f"{key} is {tuple(tensors[key].shape)} there and {tuple(own[key].shape)} here" for key in sorted(reshaped)[:1]
+        f"{key} is {tuple(shapes[key])} there and {tuple(own[key].shape)} here" for key in sorted(reshaped)[:1]
     ]
     if complaints:
         name = type(model).__name__
         stop_all(UserError(f"{source} does not fit this {name}: {'; '.join(complaints)}. Was it another architecture?"))
-    model.load_state_dict({key: laid_out_like(value, own[key]) for key, value in tensors.items()})
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -262,31 +313,6 @@ def load_model(folder: Path, model: nn.Module) -> nn.Module:
     path = folder / "model.safetensors"
     load_into(model, read_tensors(path), path)
     return model.eval()
-
-
-def claim_run(run: Path, config: Config, training: Config, data: Config | None = None) -> None:
-    """Make `run` the folder of this training, or see that it already is.
-
-    Writes `config.json`, `training.json` and, where given, `data.json`. The number of steps may grow: more of the same.
-
-    Raises:
-        UserError: if a run with another architecture, other settings or other data lies there; differences are named.
-    """
-    from_main(lambda: _claim_run(run, config, training, data))
-
-
-def _claim_run(run: Path, config: Config, training: Config, data: Config | None) -> None:
-    run.mkdir(parents=True, exist_ok=True)
-    for name, wanted in (("config", config), ("training", training), ("data", data)):
-        path = run / f"{name}.json"
-        if wanted is None:
-            continue
-        if path.is_file():
-            there = type(wanted).from_json(path.read_text(), source=path)
-            fewer = getattr(wanted, "steps", 0) < getattr(there, "steps", 0)
-            if fewer or there.model_dump(exclude={"steps"}) != wanted.model_dump(exclude={"steps"}):
-                raise UserError(f"{path} says otherwise: {differences(there, wanted)}; choose another folder.")
-        write_text(path, wanted.to_json())
 
 
 def weights_fingerprint(model: nn.Module) -> str:

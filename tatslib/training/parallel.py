@@ -2,8 +2,8 @@
 
 By default every process holds the whole model and its optimiser, and gradients are averaged while they are computed
 (DDP). A model that is too large for that is sharded: each process holds a slice of every tensor, and layers are put
-together when their turn comes (FSDP2). Files hold whole tensors either way, so that a run goes on with any number of
-processes, sharded or not (`checkpoint.py` says why they are ours and not those of `torch.distributed.checkpoint`).
+together when their turn comes (FSDP2). Checkpoints of such a model lie on the disk in slices (`slices.py`). Either way
+a run goes on with any number of processes, sharded or not, and the finished model is one file of whole tensors.
 """
 
 import inspect

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tatslib.metrics.features import ClassifierConfig, ClipClassifier, classify
-from tatslib.training.checkpoint import claim_run, save_model
+from tatslib.training.checkpoint import save_model
+from tatslib.training.claim import claim_run
 from tatslib.training.device import Precision, autocast
 from tatslib.training.loop import LoopSettings, Share, Terms, cosine, train
 from tatslib.training.parallel import gradients_travel, replicate

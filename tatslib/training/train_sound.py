@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from tatslib.config import Config
-from tatslib.training.checkpoint import claim_run, save_model
+from tatslib.training.checkpoint import save_model
+from tatslib.training.claim import claim_run
 from tatslib.training.loop import Share, train
 from tatslib.training.presets import PAPER_VQGAN_TRAINING, PRESETS, Scale
 from tatslib.training.train_vqgan import Clips, VQGANTask, VQGANTraining, clip_within_margins

@@ -15,7 +15,8 @@ from tatslib.datasets.tokens import TokenClips, TokenIndex
 from tatslib.distributed import tensors_from_main
 from tatslib.progress import progress
 from tatslib.randomness import derive_seed
-from tatslib.training.checkpoint import claim_run, load_into, save_model, weights_fingerprint
+from tatslib.training.checkpoint import load_into, save_model, weights_fingerprint
+from tatslib.training.claim import claim_run
 from tatslib.training.device import autocast
 from tatslib.training.loop import LoopSettings, Share, Terms, cosine, train
 from tatslib.training.parallel import gradients_travel, replicate, shard, whole

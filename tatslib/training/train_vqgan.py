@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from tatslib.distributed import any_rank, first_on_each_machine, stop_all
 from tatslib.errors import UserError
 from tatslib.randomness import torch_generator
-from tatslib.training.checkpoint import claim_run, save_model
+from tatslib.training.checkpoint import save_model
+from tatslib.training.claim import claim_run
 from tatslib.training.device import autocast, prepare
 from tatslib.training.loop import LoopSettings, Share, Terms, linear_tail, train
 from tatslib.training.parallel import gradients_travel, replicate
