@@ -246,8 +246,8 @@ def slices_elsewhere(run: Path, place: str) -> Result:
 
     original = torchs.HuggingFaceStorageWriter
 
-    def writer(path: str, **options: Any) -> Any:
-        return original(place.format(run=run) + Path(path).name if rank() else path, **options)
+    def writer(path: str, save_distributed: bool) -> Any:
+        return original(place.format(run=run) + Path(path).name if rank() else path, save_distributed=save_distributed)
 
     if is_main():
         run.mkdir(parents=True)
@@ -255,6 +255,15 @@ def slices_elsewhere(run: Path, place: str) -> Result:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torchs, "HuggingFaceStorageWriter", writer)
         return complaint(lambda: second_stage(run, sharded=True))
+
+
+def without_slices(run: Path) -> Result:
+    """A sharded run where torch's writer knows no slices: files are whole, and it goes on from them."""
+    from torch.distributed import checkpoint as torchs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torchs, "HuggingFaceStorageWriter", lambda path, save_sharded: None)  # as torch 2.8 has it
+        return in_two_goes(partial(second_stage, sharded=True), run)
 
 
 def data_that_are_missing(_: Path) -> Result:
@@ -280,6 +289,7 @@ CHECKS: dict[str, Callable[[Path], Result]] = {
     "second stage in slices": partial(second_stage, sharded=True),
     "first stage in two goes": partial(in_two_goes, first_stage),
     "second stage in slices in two goes": partial(in_two_goes, partial(second_stage, sharded=True)),
+    "second stage in whole files in two goes": without_slices,
     # goes on with what one process has begun
     "first stage resumed": first_stage,
     "second stage resumed": partial(second_stage, sharded=True),

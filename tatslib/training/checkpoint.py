@@ -28,7 +28,7 @@ from tatslib.distributed import from_main, is_main, stop_all, tensors_from_main
 from tatslib.errors import UserError
 from tatslib.files import fsync, replacing, sha256
 from tatslib.training.parallel import laid_out_like, whole
-from tatslib.training.slices import is_sliced, outline, read_slices, room_for, whole_slices, write_slices
+from tatslib.training.slices import outline, read_slices, room_for, to_be_sliced, whole_slices, write_slices
 
 MANIFEST = "manifest.json"
 AnyConfig = TypeVar("AnyConfig", bound=Config)
@@ -78,7 +78,8 @@ def save_checkpoint(
     for name, optimizer in optimizers.items():
         tensors[f"optimizer_{name}"], groups[name] = flatten_optimizer(optimizer)
     state = {"step": step, "optimizers": groups, **state}
-    sliced = {name: tensors.pop(name) for name in list(tensors) if is_sliced(tensors[name])}
+    sliced = {name: tensors.pop(name) for name in list(tensors) if to_be_sliced(tensors[name])}
+    tensors = {name: whole(values) for name, values in tensors.items()}
     folder = run / "checkpoints" / f"step_{step:08d}"
     try:
         slices = write_slices(folder.parent, sliced) if sliced else None

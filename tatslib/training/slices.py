@@ -7,6 +7,7 @@ whole states: the one for optimisers makes a step in one that has made none, to 
 and a training that was saved by then would be another one than a training that was not.
 """
 
+import inspect
 import secrets
 import shutil
 import warnings
@@ -32,9 +33,13 @@ class Outline(NamedTuple):
     numbers: int  # in all slices that are there; fewer than in the tensor if some are missing
 
 
-def is_sliced(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether this process holds only a slice of some of them."""
-    return any(hasattr(value, "full_tensor") for value in tensors.values())
+def to_be_sliced(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether this process holds only a slice of some of them, and torch can write slices (2.8 cannot yet)."""
+    if not any(hasattr(value, "full_tensor") for value in tensors.values()):
+        return False
+    from torch.distributed.checkpoint import HuggingFaceStorageWriter
+
+    return "save_distributed" in inspect.signature(HuggingFaceStorageWriter).parameters
 
 
 def write_slices(parent: Path, parts: Mapping[str, dict[str, Tensor]]) -> Path:
