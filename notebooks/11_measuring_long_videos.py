@@ -596,8 +596,9 @@ for arm, dashes in chosen.items():
     axes.plot(range(1, values.shape[1] + 1), values.mean(0), dashes, color=paint[arm], label=arms[arm], linewidth=1.4)
 axes.set(xlabel="lag (frames)", ylabel="autocorrelation")
 axes.legend(fontsize="small", ncols=2)
-# %%
 peaks = "; ".join(f"{arms[arm]} {np.mean(stored.values(f'{arm}/again'), axis=0)[15:].max():.2f}" for arm in chosen)
+
+# %%
 viz.show_figure(
     figure,
     number="11.7",

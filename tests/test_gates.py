@@ -77,6 +77,13 @@ def test_no_output_tells_where_it_was_run(chapter: Chapter):
         assert place not in printed
 
 
+@each_chapter
+def test_no_output_is_the_address_of_an_object(chapter: Chapter):
+    # what the last line of a cell is worth to Python and to nobody else, and another in every run
+    shown = ["".join(output.get("data", {}).get("text/plain", "")) for output in chapter.outputs()]
+    assert not [text for text in shown if re.search(r" at 0x[0-9a-f]+>", text) and "<Figure" not in text]
+
+
 def promised(chapter: Chapter) -> tuple[float, float]:
     """(seconds, GB of memory) as the chapter's paragraph "What it costs." has them."""
     texts = [text for source in chapter.sources("markdown") for text in source.split("\n\n")]
