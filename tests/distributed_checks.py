@@ -289,7 +289,7 @@ CHECKS: dict[str, Callable[[Path], Result]] = {
     "second stage in slices": partial(second_stage, sharded=True),
     "first stage in two goes": partial(in_two_goes, first_stage),
     "second stage in slices in two goes": partial(in_two_goes, partial(second_stage, sharded=True)),
-    "second stage in whole files in two goes": without_slices,
+    "a torch without slices": without_slices,
     # goes on with what one process has begun
     "first stage resumed": first_stage,
     "second stage resumed": partial(second_stage, sharded=True),

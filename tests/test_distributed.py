@@ -206,7 +206,7 @@ def test_a_sharded_checkpoint_is_a_safetensors_file_a_process_and_no_pickle(both
 
 
 def test_a_torch_that_cannot_write_slices_writes_whole_files_and_goes_on_from_them(both):
-    check = "second stage in whole files in two goes"
+    check = "a torch without slices"
     checkpoint = newest(both.folder / "two" / check)
     assert checkpoint is not None and all((checkpoint.folder / f"{part}.safetensors").is_file() for part in PARTS)
     for result in both.two:
@@ -268,7 +268,7 @@ if __name__ == "__main__":
         for check in CHECKS:
             if not any(word in check for word in ("norm", "codebook", "dropout", "stage")):
                 continue
-            stage = re.sub("( in slices| in whole files| in two goes| resumed| half)+$", "", check)
+            stage = re.sub("( in slices| in two goes| resumed| half)+$", "", check)
             found = measured.goes_on(stage) if check.endswith("half") else measured.two[0][check]
             for part, value in found.items():
                 print(f"{check:34} {part:17} {difference(value, measured.one(stage)[part]):.1e}")
