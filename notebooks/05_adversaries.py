@@ -509,7 +509,7 @@ for key in ("psnr_change", "l1_ratio", *list(means)[1:]):
 # | `gradient/generator` | up at once, then falls | grows, in one of nine hardly |
 # | `l1`, over that before | a step up, 1.20 at most | 1.21 to 1.56 at three times the rate, late |
 # | the judges' losses | sink slowly, 0.91 or above | most sink on; 0: one has won; 1 for ever: it sleeps |
-# | `image_gan`, `video_gan` | near 0 | climb, in one of three at three times the rate |
+# | `image_gan` | near 0 | climbs, in one of three at three times the rate |
 # | `image_matching` | ends near its start | up by a third under axial attention |
 # | `video_matching` | climbs in ours | no sign |
 #
@@ -820,9 +820,9 @@ print(f"at 3 times the rate the image judge's loss is below 0.9 of chance from s
 # not certain with three (2.11 ± 2.49 dB). Eighteen times falls apart without any judge as well, if not as far.
 # Clipping, which made no difference at the preset's rate, nor to the axial autoencoder, saves something here in each
 # seed, again not certain with three. Two clips a step, from which A.1 expects blobs, end a decibel and a half below
-# their start with batch norm. With group norm, which does not look at the batch, they lose a decibel less, and in the
-# maps below nothing stands out with either. (No twin goes without judges.) Judges with group norm cost a little.
-# Logarithms or hinges, float32 or bfloat16: PSNR does not tell.
+# their start with batch norm. With group norm they lose a decibel less, and in the maps below nothing stands out with
+# either. (No twin goes without judges.) Judges with group norm cost a little. Logarithms or hinges, float32 or
+# bfloat16: PSNR does not tell.
 #
 # ## Blobs
 #
@@ -891,12 +891,12 @@ for arm in ("ours", "group-norm", "small-batch", "group-norm-small-batch", "rate
     print(f"{'':24s}worst patch of the picture over the average: {every.text(f'{arm}/picture')}")
 
 # %% [markdown]
-# With group norm the first map is more uneven than with batch norm, in all seeds, but the last one
-# is calmer than the first with either, and the adversaries calm nearly all of them. On maps the ruler works: at 18
-# times the rate it reads several times as much. On pictures it is not proven: with two clips a step the worst patch
-# stands out more with group norm, but the ruler reads less in the collapse at 18 times the rate than in ours (2.73 ±
-# 0.52 against 4.62 ± 0.34). These numbers are hardly an argument for batch norm. Chapter 4 has one: group norm
-# averages over the whole clip.
+# With group norm the first map is more uneven than with batch norm, in all seeds, but the last one is calmer than the
+# first with either, and the adversaries calm nearly all of them. With two clips a step, A.1's case, group norm's mostly
+# rise. On maps the ruler works: at 18 times the rate it reads several times more. On pictures it is not proven: with
+# two clips a step the worst patch stands out more with group norm, but the ruler reads less in the collapse at 18 times
+# the rate than in ours (2.73 ± 0.52 against 4.62 ± 0.34). These numbers are hardly an argument for batch norm. Chapter
+# 4 has one: group norm averages over the whole clip.
 #
 # ## Judges that join on the way
 #

@@ -813,7 +813,9 @@ print(f"one video in torch alone: {torch_alone.min():.1f} to {torch_alone.max():
 
 # %% [markdown]
 # So the large factor is that of single videos where a C compiler is found. In torch alone ours is between two and three
-# times as fast as the released way, and for 32 videos side by side about twice.
+# times as fast as the released way, and for 32 videos side by side about twice. All this is of a toy: the larger a
+# model, the more of the time goes into products that both ways make, and the less ours gains. C is for small models
+# only.
 #
 # ## How does it go on?
 #

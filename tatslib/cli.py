@@ -9,6 +9,7 @@ import logging
 import sys
 from typing import NoReturn
 
+import torch
 import tyro
 from pydantic import ValidationError
 
@@ -46,6 +47,18 @@ def main() -> None:
         fail(explain(error))
     except (UserError, OSError) as error:
         fail(str(error))
+    except RuntimeError as error:
+        if not ran_out_of_memory(error):
+            raise
+        fail(
+            f"memory ran out ({error}): ask for less at once, such as a smaller --batch, a larger --accumulate, or "
+            "fewer --gaps-at-once, as far as the command has them."
+        )
+
+
+def ran_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a GPU, or the allocator of the processor, had no more to give."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def fail(sentence: str, status: int = 2) -> NoReturn:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from tatslib.errors import UserError
+from tatslib.training import device as devices
 from tatslib.training import loop
 from tatslib.training import train_vqgan as train_vqgan_module
 from tatslib.training.loop import Interrupted, NotFinite, Share
@@ -206,6 +207,14 @@ def test_float16_scales_its_losses_and_resumes_with_the_same_scale(tmp_path):
     assert without_clock(run(tmp_path / "halves", precision="float16", steps=4)) == without_clock(entries)
     state = json.loads((tmp_path / "whole" / "checkpoints" / "step_00000004" / "state.json").read_text())
     assert state["scaler"]["scale"] > 1
+
+
+def test_a_run_goes_on_where_its_numbers_are_float16_or_no_longer(tmp_path, monkeypatch):
+    for begun, later in ((torch.float32, torch.float16), (torch.float16, torch.float32)):
+        for number, steps in ((begun, 2), (later, 4)):  # as on a card with bfloat16, then on one without, or back
+            monkeypatch.setattr(devices, "number_format", lambda precision, device, number=number: number)
+            entries = run(tmp_path / str(begun), precision="auto", steps=steps)
+        assert len(entries) == 4 and all(math.isfinite(entry["loss/generator"]) for entry in entries)
 
 
 def test_float16_stops_where_the_gradient_is_infinite_at_every_scale(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tatslib import cli
 from tatslib.training import presets
@@ -88,3 +89,23 @@ def test_every_module_of_commands_hangs_on_the_tree() -> None:
     folder = Path(cli.__file__).parent / "commands"
     hanging = {path.stem for path in folder.glob("*.py") if ".command(" in path.read_text()} - {"tree"}
     assert hanging == set(re.findall(r'^    "(\w+)",$', Path(cli.__file__).read_text(), re.M))
+
+
+def test_running_out_of_memory_is_one_sentence_and_other_errors_are_not_hidden(monkeypatch, capsys):
+    def fails(error):
+        def run(**_):
+            raise error
+
+        monkeypatch.setattr(cli.app, "cli", run)
+
+    for error in (
+        torch.OutOfMemoryError("CUDA out of memory. Tried"),
+        RuntimeError("you tried: can't allocate memory"),
+    ):
+        fails(error)
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert capsys.readouterr().err.startswith("tats: memory ran out (")
+    fails(RuntimeError("shapes differ"))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        cli.main()

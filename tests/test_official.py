@@ -203,6 +203,7 @@ def test_a_transformer_that_was_trained_on_stored_tokens_needs_no_vqgan_to_load(
         (dict, {"sequence_length": None}, "does not say its sequence_length"),
         (dict, {"sequence_length": "many"}, "says sequence_length 'many'"),
         (dict, {"sample_every_n_frames": "few"}, "says sample_every_n_frames 'few'"),
+        (dict, {"n_unmasked": "256"}, "says n_unmasked '256' among its hyper-parameters, which is no number of tokens"),
         (dict, {"n_unmasked": -3}, "make no transformer: anchor_tokens"),
         (dict, {"n_unmasked": 7}, "leaves 7 tokens unmasked at either end, which is no latent frame of 4x4"),
         (dict, {"n_unmasked": 16}, "2 latent frames of 16 tokens .* leave nothing to fill in"),

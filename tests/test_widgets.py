@@ -113,3 +113,8 @@ def test_the_player_shows_all_frames_with_the_step_that_drew_them_where_no_scrip
 def test_the_player_says_what_is_missing(shown, plans, pictures, complaint) -> None:  # noqa: F811
     with pytest.raises(UserError, match=complaint):
         show_plans(plans, pictures, number="8.2", alt=ALT, caption="")
+
+
+def test_a_gap_of_more_than_nine_latent_frames_keeps_their_names_apart():
+    words = row_in_words(AttentionMask("interpolation", 1, 12, 2), 22, 2)
+    assert " 9ab 10ab " in words and "10a0b" not in words

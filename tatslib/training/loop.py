@@ -120,7 +120,8 @@ def train(task: Task, settings: LoopSettings, run: Path, label: str = "training"
     scaler = loss_scaler(settings.precision, task.device)
     if checkpoint:
         restore(checkpoint, task.models, task.optimizers)
-        scaler.load_state_dict(checkpoint.state.get("scaler", {}))
+        if saved := checkpoint.state.get("scaler"):  # there is none of a run that was in other numbers so far
+            scaler.load_state_dict(saved)
         if "OMP_NUM_THREADS" not in os.environ:  # sums that are split over other threads differ in the last bit
             torch.set_num_threads(checkpoint.state["threads"])
     else:

@@ -74,6 +74,8 @@ def transformer_of(
     rows, width = state["tok_emb.weight"].shape
     _check_vocabulary(checkpoint, rows, codes, sound)
     anchor = checkpoint.args.get("n_unmasked") or 0
+    if not isinstance(anchor, int):
+        raise UserError(f"{path} says n_unmasked {anchor!r} among its hyper-parameters, which is no number of tokens.")
     if anchor > 0 and anchor != layout.grid[1] * layout.grid[2]:
         raise UserError(
             f"{path} leaves {anchor} tokens unmasked at either end, which is no latent frame of {layout.grid[1]}x"

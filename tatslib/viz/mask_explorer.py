@@ -161,9 +161,14 @@ def row_in_words(mask: AttentionMask, row: int, layers: int) -> str:
 
 
 def _runs(names: list[str]) -> list[str]:
-    """Names of one frame drawn together: Aa Ab 1a becomes Aab 1a."""
-    frames = [list(members) for _, members in groupby(names, key=lambda name: name[0])]
-    return [frame[0] + "".join(name[1:] for name in frame[1:]) for frame in frames]
+    """Names of one frame drawn together: Aa Ab 1a 10a becomes Aab 1a 10a."""
+
+    def frame(name: str) -> str:
+        return "c" if name.startswith("c") else name[:-1]
+
+    return [
+        name + "".join(member.removeprefix(name) for member in members) for name, members in groupby(names, key=frame)
+    ]
 
 
 def _centre(query: int, key: int) -> tuple[float, float]:
